@@ -1,0 +1,18 @@
+//! Words everybody uses: time, ids, randomness, keyed maps, timers, causes.
+//!
+//! This room knows no other room and does no I/O. Time and randomness are values that the driver
+//! hands in; nothing here reads a clock.
+
+pub mod cause;
+pub mod id;
+pub mod map;
+pub mod rng;
+pub mod time;
+pub mod timers;
+
+pub use cause::Cause;
+pub use id::{CallId, LegId, OpId, StreamId};
+pub use map::{Map, Set};
+pub use rng::Rng;
+pub use time::{Mono, Now, Wall};
+pub use timers::Timers;

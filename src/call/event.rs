@@ -1,0 +1,109 @@
+//! What happened in a call, in the order in which it happened. Everything that is told of a call
+//! later is a view of these facts.
+
+use std::time::Duration;
+
+use crate::base::{CallId, Cause, LegId, Wall};
+
+use super::plan::{Generation, Place, ScriptError};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// In which call; none for a registration.
+    pub call: Option<CallId>,
+    /// When.
+    pub at: Wall,
+    /// What.
+    pub what: What,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum What {
+    /// A phone registered, refreshed or left.
+    Registered {
+        /// Whose phone.
+        extension: String,
+        /// Its Contact.
+        contact: String,
+        /// For how long; zero when it left.
+        expires: Duration,
+    },
+    /// A registration ran out.
+    Expired {
+        /// Whose phone.
+        extension: String,
+        /// Its Contact.
+        contact: String,
+    },
+    /// A call began.
+    Began {
+        /// The leg of the caller.
+        leg: LegId,
+        /// The caller's number.
+        from: String,
+        /// The number dialled.
+        to: String,
+        /// The Call-ID of the caller's INVITE.
+        sip_call_id: String,
+        /// The scripts it runs on.
+        generation: Generation,
+    },
+    /// A target is being rung.
+    Dialled {
+        /// The new leg.
+        leg: LegId,
+        /// Whom.
+        target: String,
+    },
+    /// A leg rings.
+    Ringing {
+        /// Which.
+        leg: LegId,
+    },
+    /// A leg was answered.
+    Answered {
+        /// Which.
+        leg: LegId,
+    },
+    /// Two legs hear each other.
+    Bridged {
+        /// The caller's.
+        a: LegId,
+        /// The callee's.
+        b: LegId,
+    },
+    /// A leg has ended.
+    LegEnded {
+        /// Which.
+        leg: LegId,
+        /// Why.
+        cause: Cause,
+        /// The SIP status, when it was refused.
+        status: Option<u16>,
+    },
+    /// A script asked for something.
+    Asked {
+        /// What, in a word.
+        op: &'static str,
+        /// The script line.
+        at: Place,
+    },
+    /// A script wrote a line.
+    Said {
+        /// What.
+        text: String,
+        /// The script line.
+        at: Place,
+    },
+    /// A script failed or was killed.
+    ScriptFailed(ScriptError),
+    /// The call is over.
+    Ended {
+        /// Why.
+        cause: Cause,
+        /// How long it was answered.
+        talked: Duration,
+    },
+}

@@ -1,0 +1,66 @@
+//! The switch: calls, legs, ringing, bridging, and the dial plan as a [`plan::Plan`].
+//!
+//! [`Switch`] computes and never waits. Drive it like this: give it every datagram, media event
+//! and change with [`Switch::handle`]; call [`Switch::handle_timeout`] when
+//! [`Switch::poll_timeout`] has come (it may say *now*: a script has more to compute, and datagrams
+//! may be served first); carry out what it puts into `out`, in order.
+
+pub mod event;
+pub mod plan;
+mod switch;
+
+use bytes::Bytes;
+
+use crate::directory::Delta;
+use crate::media;
+use crate::sip::Flow;
+
+pub use event::Fact;
+pub use plan::{Op, Outcome, Plan, Step};
+pub use switch::{Census, Settings, Switch};
+
+/// What happens to a switch.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A datagram has come.
+    Datagram {
+        /// From where, and to which of our addresses.
+        flow: Flow,
+        /// What it says.
+        bytes: Bytes,
+    },
+    /// A plane tells something.
+    Media(media::Event),
+    /// Something was provisioned.
+    Directory(Delta),
+    /// A media thread has bound these RTP ports (even; RTCP is the next one) for us to use.
+    Ports {
+        /// Which media thread.
+        thread: u8,
+        /// Its ports.
+        ports: Vec<u16>,
+    },
+    /// No new calls from now on; all calls are ended.
+    Shutdown,
+}
+
+/// What a switch wants done.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// This datagram is to leave.
+    Send {
+        /// On which flow: from `flow.local` to `flow.remote`.
+        flow: Flow,
+        /// What it says.
+        bytes: Bytes,
+    },
+    /// A plane is to do something.
+    Media {
+        /// Which media thread.
+        thread: u8,
+        /// What.
+        command: media::Command,
+    },
+    /// Something happened that is worth keeping.
+    Fact(Fact),
+}

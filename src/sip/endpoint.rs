@@ -1,0 +1,4 @@
+//! (placeholder of the skeleton)
+/// placeholder
+#[derive(Debug)]
+pub struct Endpoint;

@@ -1,0 +1,16 @@
+//! SIP without sockets: messages, transactions, dialogs, the signalling of a call, the registrar.
+//!
+//! This room knows bytes, flows and time. It does not know who may call whom, what a dial plan is
+//! or how bytes reach the wire.
+
+pub mod auth;
+pub mod dialog;
+pub mod endpoint;
+pub mod flow;
+pub mod invite;
+pub mod message;
+pub mod registrar;
+pub mod tx;
+
+pub use endpoint::Endpoint;
+pub use flow::{Flow, Transport};
