@@ -31,11 +31,11 @@ pub(super) struct Answer<'a> {
 
 /// The first digest answer for `realm` among the header values.
 pub(super) fn pick<'a>(values: impl Iterator<Item = &'a [u8]>, realm: &str) -> Read<'a> {
-    let mut none = Read::Foreign;
+    let mut otherwise = Read::Foreign;
     for value in values {
         let Some(rest) = after_scheme(value) else { continue };
         let Some(params) = Params::read(rest) else {
-            none = Read::Unreadable;
+            otherwise = Read::Unreadable;
             continue;
         };
         match params.get("realm") {
@@ -43,10 +43,10 @@ pub(super) fn pick<'a>(values: impl Iterator<Item = &'a [u8]>, realm: &str) -> R
                 return params.into_answer().map_or(Read::Unreadable, Read::Ours);
             }
             Some(_) => {}
-            None => none = Read::Unreadable,
+            None => otherwise = Read::Unreadable,
         }
     }
-    none
+    otherwise
 }
 
 /// What follows the word `Digest`, if that is the scheme.

@@ -1,7 +1,8 @@
 //! A phone that knows digest, and what a guard makes of it.
 
-use super::*;
 use std::time::Duration;
+
+use super::*;
 
 #[test]
 fn the_arithmetic_is_that_of_rfc_2617_section_3_5() {

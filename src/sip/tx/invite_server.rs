@@ -22,6 +22,10 @@
 //!
 //! The core sends its own 100 (as a reply) and its own repeats of a 2xx (RFC 3261 §13.3.1.4). How
 //! long a call may stay in Proceeding is the core's business as well.
+//!
+//! One state more than in the figure: `Lost` is Proceeding after the transport failed. RFC 6026 tells
+//! the core and stays in Proceeding; we do, but for 64*T1 at most, so that a core which takes the
+//! failure for the end of the call leaves nothing behind.
 
 use bytes::Bytes;
 

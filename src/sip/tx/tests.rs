@@ -6,9 +6,9 @@ use crate::base::Rng;
 
 #[test]
 fn a_machine_is_small() {
-    assert!(size_of::<invite_server::InviteServer>() <= 104);
-    assert!(size_of::<invite_client::InviteClient>() <= 104);
-    assert!(size_of::<client::Client>() <= 104);
+    assert!(size_of::<invite_server::InviteServer>() <= 88);
+    assert!(size_of::<invite_client::InviteClient>() <= 88);
+    assert!(size_of::<client::Client>() <= 88);
     assert!(size_of::<server::Server>() <= 64);
 }
 
