@@ -115,7 +115,7 @@ impl Format {
     /// a mistake, and whoever made it cannot expect to be understood. Payload types from 64 to 95
     /// would look like RTCP packets (RFC 5761 §4).
     fn meaning(&self) -> Option<Meaning> {
-        let pt = self.word.parse().ok().filter(|it| matches!(it, 0..=63 | 96..=127))?;
+        let pt = payload_type(&self.word).filter(|it| matches!(it, 0..=63 | 96..=127))?;
         let fixed = Codec::of_static(pt);
         let Some(mapping) = &self.mapping else {
             return fixed.map(|it| Meaning::Audio(pt, it));
@@ -127,6 +127,13 @@ impl Format {
         let events = || mapping.event_clock().map(|it| Meaning::Events(pt, it));
         mapped.map(|it| Meaning::Audio(pt, it)).or_else(events)
     }
+}
+
+/// The payload type of a format word. Only one word means each, so that `8` and `+08` cannot give
+/// one payload type two meanings.
+fn payload_type(word: &str) -> Option<u8> {
+    let is_plain = word == "0" || word.starts_with(|it: char| matches!(it, '1'..='9'));
+    word.parse().ok().filter(|_| is_plain)
 }
 
 /// What a payload type carries.
