@@ -99,8 +99,8 @@ pub(super) struct Payloads {
 impl Payloads {
     /// What we offer for these codecs.
     ///
-    /// telephone-event/8000 is there even for Opus alone: half of the phones know no other
-    /// (baresip, Firefox), and would otherwise have no way to send digits in the audio.
+    /// telephone-event/8000 is there even for Opus alone: some peers know no other (baresip,
+    /// Firefox), and would otherwise have no way to send digits in the audio.
     pub(super) fn own(codecs: &[Codec]) -> Self {
         let mut own = Self::default();
         for &codec in codecs {
