@@ -50,12 +50,10 @@ fn parse(words: &[String]) -> Result<Command, config::Wrong> {
     match words.split_first() {
         Some((first, rest)) if first == "serve" => serve_with(rest),
         Some((first, _)) if first == "help" => Ok(Command::Help),
-        Some((first, _)) if !first.starts_with('-') => {
-            Err(config::Wrong::UnknownCommand {
-                word: first.clone(),
-                nearest: config::nearest(first, ["serve", "help"]),
-            })
-        }
+        Some((first, _)) if !first.starts_with('-') => Err(config::Wrong::UnknownCommand {
+            word: first.clone(),
+            nearest: config::nearest(first, ["serve", "help"]),
+        }),
         _ => serve_with(words),
     }
 }

@@ -59,7 +59,8 @@ mod tests {
 
     #[test]
     fn a_peer_cannot_forge_a_line() {
-        let line = words(&What::Dialled { leg: LegId(7), target: "1\r\nc1 ended\u{1b}[31m".into() });
+        let line =
+            words(&What::Dialled { leg: LegId(7), target: "1\r\nc1 ended\u{1b}[31m".into() });
         assert_eq!(line, "rings \"1\\r\\nc1 ended\\u{1b}[31m\" on leg l7");
     }
 

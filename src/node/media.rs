@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
+use super::stand_in::{Out, Plane};
 use crate::base::Mono;
 use crate::call::Input;
-use crate::media::{Command, Event}; use super::stand_in::{Out, Plane};
+use crate::media::{Command, Event};
 
 use super::clock::Clock;
 use super::ports::Ports;

@@ -114,9 +114,7 @@ struct Row {
 
 /// Reads the text, or says in which line what is wrong.
 fn parse(text: &str) -> Result<Vec<Extension>, (usize, String)> {
-    let line_at = |offset: usize| {
-        1 + text.bytes().take(offset).filter(|it| *it == b'\n').count()
-    };
+    let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|it| *it == b'\n').count();
     let file: File = toml::from_str(text).map_err(|e| {
         let line = line_at(e.span().map_or(0, |it| it.start));
         (line, e.message().to_owned())
@@ -210,7 +208,9 @@ mod tests {
 
     #[test]
     fn a_duplicate_is_named_with_both_lines() {
-        let row = |number: &str| format!("[[extension]]\nnumber = \"{number}\"\npassword = \"abcd1234\"\n");
+        let row = |number: &str| {
+            format!("[[extension]]\nnumber = \"{number}\"\npassword = \"abcd1234\"\n")
+        };
         let text = row("1001") + &row("1002") + &row("1001");
         assert_eq!(parse(&text).unwrap_err(), (8, "1001 stands in line 2 already".into()));
     }
@@ -229,7 +229,10 @@ mod tests {
     fn broken_toml_and_wrong_types_name_their_line() {
         assert_eq!(parse("\n\n[[extension\n").unwrap_err().0, 3);
         assert_eq!(parse("[[extension]]\nnumber = 1001\n").unwrap_err().0, 2);
-        assert_eq!(parse("[[extension]]\nnumber = \"10 01\"\npassword = \"abcd1234\"").unwrap_err().0, 2);
+        assert_eq!(
+            parse("[[extension]]\nnumber = \"10 01\"\npassword = \"abcd1234\"").unwrap_err().0,
+            2
+        );
         assert_eq!(parse("").unwrap(), []);
     }
 }

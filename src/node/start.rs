@@ -12,13 +12,14 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::stand_in::Plane;
+use super::stand_in::{self as lua, Files, Limits, LuaPlan};
 use crate::base::Rng;
 use crate::call::plan::Generation;
 use crate::call::{self, Input, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, Extension};
-use super::stand_in::{self as lua, Files, Limits, LuaPlan};
-use crate::media::Command; use super::stand_in::Plane;
+use crate::media::Command;
 
 use super::clock::Clock;
 use super::log::Log;
