@@ -2,10 +2,13 @@
 #![cfg(feature = "node")]
 
 #[path = "interop/pbx.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod pbx;
 #[path = "interop/scratch.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod scratch;
 #[path = "interop/wait.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod wait;
 
 use std::fs;

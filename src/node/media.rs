@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use super::stand_in::{Out, Plane};
 use crate::base::Mono;
 use crate::call::Input;
-use crate::media::{Command, Event};
+use crate::media::{Command, Event, Out, Plane};
 
 use super::clock::Clock;
 use super::ports::Ports;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::stand_in::Wav;
+use crate::audio::Wav;
 use crate::directory::Prompt;
 
 /// Bytes that one file may have: ten minutes at 16 kHz.

@@ -12,14 +12,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::stand_in::Plane;
 use super::stand_in::{self as lua, Files, Limits, LuaPlan};
 use crate::base::Rng;
 use crate::call::plan::Generation;
 use crate::call::{self, Input, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, Extension};
-use crate::media::Command;
+use crate::media::{Command, Plane};
 
 use super::clock::Clock;
 use super::log::Log;

@@ -15,7 +15,8 @@ use crate::wait::wait_for;
 /// How long a start or an end may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The extensions of a PBX in the tests: number and password.
-pub(crate) const EXTENSIONS: [(&str, &str); 2] = [("1001", "correct-horse"), ("1002", "battery-staple")];
+pub(crate) const EXTENSIONS: [(&str, &str); 2] =
+    [("1001", "correct-horse"), ("1002", "battery-staple")];
 
 /// A running PBX. It is killed when it is dropped.
 pub(crate) struct Pbx {
