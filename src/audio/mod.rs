@@ -1,14 +1,17 @@
-//! (placeholder of the skeleton)
+//! Arithmetic on samples: G.711, Opus, tones, WAV, resampling, and an ear that finds frequencies.
+//!
+//! The room knows samples and bytes. It does not know packets, time or calls, and the same input
+//! gives the same bytes on every machine: nothing here depends on a mathematical library.
 
-/// One or two frequencies, sounding and silent in turn.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Tone {
-    /// Frequencies in hertz, both at once; 0 for none.
-    pub hz: [u16; 2],
-    /// Milliseconds of sound and of silence; silence 0 means that it never stops to breathe.
-    pub on_ms: u32,
-    /// See `on_ms`.
-    pub off_ms: u32,
-    /// How often sound and silence repeat; `None` for ever.
-    pub times: Option<u32>,
-}
+pub mod ear;
+pub mod g711;
+pub mod opus;
+mod resample;
+mod sine;
+mod tone;
+pub mod wav;
+
+pub use ear::{dominant, power};
+pub use resample::Resampler;
+pub use tone::Tone;
+pub use wav::{Wav, WavError};

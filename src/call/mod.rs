@@ -5,8 +5,14 @@
 //! [`Switch::poll_timeout`] has come (it may say *now*: a script has more to compute, and datagrams
 //! may be served first); carry out what it puts into `out`, in order.
 
+mod arrive;
+mod audio;
 pub mod event;
+mod leg;
+mod ops;
 pub mod plan;
+mod ports;
+mod ring;
 mod switch;
 
 use bytes::Bytes;

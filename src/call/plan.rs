@@ -228,6 +228,20 @@ pub enum Op {
 }
 
 impl Op {
+    /// What scripts call it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Answer => "answer",
+            Self::Ring => "ringing",
+            Self::Play { .. } => "play",
+            Self::Echo => "echo",
+            Self::Dial { .. } => "dial",
+            Self::Sleep(_) => "sleep",
+            Self::Reject(_) => "reject",
+            Self::Hangup(_) => "hangup",
+        }
+    }
+
     /// Whether it needs the call's media or signalling, and so makes no sense once the call is over.
     pub fn needs_call(&self) -> bool {
         !matches!(self, Self::Sleep(_))

@@ -1,10 +1,22 @@
-//! (placeholder of the skeleton; its public face holds)
+//! The front door of the switch: an input comes in, finds its call, and what is to be done about it
+//! goes out. What happens in between stands in the files beside this one.
 
 use std::net::IpAddr;
 
-use crate::base::{Mono, Now, Rng};
-
-use super::{Input, Output, Plan};
+use super::event::{Fact, What};
+use super::leg::Call;
+use super::plan::{Outcome, Plan, Step};
+use super::ports::Ports;
+use super::{Input, Output};
+use crate::base::map::Keyed;
+use crate::base::{CallId, Cause, LegId, Map, Mono, Now, OpId, Rng, StreamId, Timers};
+use crate::directory::Directory;
+use crate::media;
+use crate::sip::auth::Guard;
+use crate::sip::endpoint::Event;
+use crate::sip::registrar::Registrar;
+use crate::sip::tx::Timing;
+use crate::sip::{Endpoint, invite};
 
 /// What a switch is told once.
 #[derive(Clone, Debug)]
@@ -15,16 +27,16 @@ pub struct Settings {
     pub advertise: Option<IpAddr>,
 }
 
-/// How much a switch holds, for tests that look for leftovers.
+/// How much a switch holds, for people who watch it and tests that look for leftovers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// Calls that are not over.
+    /// Calls, those included whose scripts are still cleaning up.
     pub calls: usize,
     /// Legs of those calls.
     pub legs: usize,
     /// SIP transactions of all four kinds.
     pub transactions: usize,
-    /// SIP dialogs, early ones too.
+    /// Legs that have signalling left to do.
     pub dialogs: usize,
     /// Operations that scripts wait for.
     pub ops: usize,
@@ -39,28 +51,204 @@ pub struct Census {
 /// Signalling, calls and the dial plan.
 #[derive(Debug)]
 pub struct Switch<P> {
-    plan: P,
+    pub(super) rng: Rng,
+    pub(super) endpoint: Endpoint,
+    pub(super) guard: Guard,
+    pub(super) registrar: Registrar,
+    pub(super) directory: Directory,
+    pub(super) plan: P,
+    pub(super) calls: Map<CallId, Call>,
+    pub(super) legs: Map<LegId, CallId>,
+    pub(super) streams: Map<StreamId, Held>,
+    pub(super) ops: Map<OpId, CallId>,
+    pub(super) ports: Ports,
+    pub(super) timers: Timers<OpId>,
+    pub(super) last_id: u64,
+    pub(super) closing: bool,
 }
+
+/// Where a stream is, until its plane says that it is closed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) thread: u8,
+}
+
+/// The most steps of scripts between two inputs; a flow that computes ends the turn earlier.
+const STEPS_MAX: usize = 64;
 
 impl<P: Plan> Switch<P> {
     /// A switch with nothing provisioned.
-    pub fn new(_settings: Settings, _rng: Rng, plan: P) -> Self {
-        Self { plan }
+    pub fn new(settings: Settings, mut rng: Rng, plan: P) -> Self {
+        let hash = Keyed::new(&mut rng);
+        Self {
+            endpoint: Endpoint::new(Timing::default(), rng.fork(), settings.advertise),
+            guard: Guard::new(&mut rng, &settings.realm),
+            registrar: Registrar::default(),
+            directory: Directory::default(),
+            plan,
+            calls: hash.map(),
+            legs: hash.map(),
+            streams: hash.map(),
+            ops: hash.map(),
+            ports: Ports::default(),
+            timers: Timers::new(),
+            last_id: 0,
+            closing: false,
+            rng,
+        }
     }
 
     /// Takes an input; what is to be done about it is appended to `out`.
-    pub fn handle(&mut self, _now: Now, _input: Input, _out: &mut Vec<Output>) {}
+    pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::Datagram { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Media(event) => self.media(now, event, out),
+            Input::Directory(delta) => self.directory.apply(delta),
+            Input::Ports { thread, ports } => self.ports.offer(thread, ports),
+            Input::Shutdown => self.shut_down(now, out),
+        }
+        self.settle(now, out);
+    }
 
-    /// Fires what has fallen due.
-    pub fn handle_timeout(&mut self, _now: Now, _out: &mut Vec<Output>) {}
+    /// Fires what has fallen due, and lets scripts compute.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.endpoint.handle_timeout(now.mono);
+        while let Some(op) = self.timers.pop(now.mono) {
+            self.op_due(now, op, out);
+        }
+        while let Some((extension, contact)) = self.registrar.expire(now.mono) {
+            tell(out, now, None, What::Expired { extension, contact });
+        }
+        self.plan.handle_timeout(now);
+        self.settle(now, out);
+    }
 
     /// When to call [`Self::handle_timeout`] next. A time that has passed means now.
     pub fn poll_timeout(&self) -> Option<Mono> {
-        self.plan.poll_timeout()
+        if self.plan.is_runnable() {
+            return Some(Mono::ZERO);
+        }
+        let next = [
+            self.endpoint.poll_timeout(),
+            self.timers.next(),
+            self.registrar.poll_timeout(),
+            self.plan.poll_timeout(),
+        ];
+        next.into_iter().flatten().min()
     }
 
     /// What is held.
     pub fn census(&self) -> Census {
-        Census::default()
+        Census {
+            calls: self.calls.len(),
+            legs: self.legs.len(),
+            transactions: self.endpoint.transactions(),
+            dialogs: self.endpoint.dialogs(),
+            ops: self.ops.len(),
+            bindings: self.registrar.len(),
+            ports_free: self.ports.free(),
+            ports: self.ports.offered(),
+        }
     }
+
+    /// Carries events to their calls and runs scripts until all is quiet, or a script has used its
+    /// slice up: then datagrams come first.
+    fn settle(&mut self, now: Now, out: &mut Vec<Output>) {
+        let mut steps = 0;
+        loop {
+            self.flush(out);
+            if let Some(event) = self.endpoint.events.pop_front() {
+                match event {
+                    Event::Stranger(request) => self.arrived(now, request, out),
+                    Event::Leg(leg, event) => self.leg_event(now, leg, event, out),
+                }
+                continue;
+            }
+            if steps == STEPS_MAX {
+                return;
+            }
+            steps += 1;
+            match self.plan.run(now) {
+                None => return,
+                Some(Step::Sliced { .. }) => steps = STEPS_MAX,
+                Some(step) => self.step(now, step, out),
+            }
+        }
+    }
+
+    fn leg_event(&mut self, now: Now, leg: LegId, event: invite::Event, out: &mut Vec<Output>) {
+        let Some(id) = self.legs.get(&leg).copied() else { return };
+        match event {
+            invite::Event::Ringing { .. } => self.callee_rings(now, id, leg, out),
+            invite::Event::Accepted { sdp } => self.callee_answered(now, id, leg, sdp, out),
+            invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
+            invite::Event::Acked => {}
+            invite::Event::Offered { sdp } => self.reoffered(now, id, leg, sdp, out),
+            invite::Event::Ended(_) => self.leg_left(now, id, leg, out),
+        }
+    }
+
+    fn media(&mut self, now: Now, event: media::Event, out: &mut Vec<Output>) {
+        match event {
+            media::Event::Played { op, .. } => self.played(now, op, out),
+            media::Event::Closed { stream, port, .. } => {
+                if let Some(held) = self.streams.remove(&stream) {
+                    self.ports.give_back(held.thread, port);
+                }
+            }
+            media::Event::Digit { .. } => {}
+        }
+    }
+
+    fn step(&mut self, now: Now, step: Step, out: &mut Vec<Output>) {
+        match step {
+            Step::Sliced { .. } => {}
+            Step::Do { call, id, op, at } => self.begin_op(now, call, id, op, at, out),
+            Step::Cancel { call, id } => self.cancel_op(now, call, id, out),
+            Step::Log { call, text, at } => {
+                tell(out, now, Some(call), What::Said { text, at });
+            }
+            Step::Handled { call, end } => self.handled(now, call, end, out),
+            Step::Over { call } => {
+                let over = self.calls.remove(&call);
+                for op in over.into_iter().flat_map(|it| it.sleeps) {
+                    self.ops.remove(&op);
+                    self.timers.set(op, None);
+                }
+            }
+        }
+    }
+
+    fn shut_down(&mut self, now: Now, out: &mut Vec<Output>) {
+        self.closing = true;
+        let mut all: Vec<CallId> = self.calls.keys().copied().collect();
+        all.sort_unstable();
+        for call in all {
+            self.end_call(now, call, Cause::Failed, out);
+        }
+    }
+
+    /// Moves what SIP wants to send to the outputs, behind what stands there already.
+    pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));
+    }
+
+    /// Brings an outcome to the flow that waits for it.
+    pub(super) fn resume(&mut self, now: Now, op: OpId, outcome: Outcome) {
+        self.timers.set(op, None);
+        if self.ops.remove(&op).is_some() {
+            self.plan.resume(now, op, outcome);
+        }
+    }
+
+    /// A number that no leg, stream or operation of ours has had.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+}
+
+/// Writes a fact down.
+pub(super) fn tell(out: &mut Vec<Output>, now: Now, call: Option<CallId>, what: What) {
+    out.push(Output::Fact(Fact { call, at: now.wall, what }));
 }

@@ -1,1 +1,33 @@
-//! (placeholder of the skeleton)
+//! The real outside: sockets, clock, threads, files, HTTP, signals. It moves bytes and keeps time;
+//! what they mean is computed by [`crate::call::Switch`] and [`crate::media::Plane`].
+//!
+//! ```text
+//!  main thread            switch thread                 media threads
+//!  HTTP, signals          SIP socket, Switch, scripts   RTP sockets, Plane
+//!        │   Input: Shutdown   │   Command ─────────────────>  │
+//!        ├────────────────────>│   <───────────────── Event    │
+//!        │<── View (numbers) ──┤
+//! ```
+//!
+//! Every queue between threads is bounded ([`post`]), and what happens when it is full stands where
+//! it is filled. An error that comes from the network ends nothing; a panic of a thread ends the
+//! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
+
+mod clock;
+mod facts;
+mod http;
+mod log;
+mod media;
+mod ports;
+mod post;
+mod prompts;
+mod provision;
+mod scripts;
+mod signals;
+mod stand_in;
+mod start;
+mod switch;
+mod udp;
+
+pub use provision::Error as ProvisionError;
+pub use start::{Failure, serve};

@@ -1,1 +1,204 @@
-//! (placeholder of the skeleton)
+//! Dialogs, RFC 3261 §12: who talks to whom, along which route, with which sequence numbers.
+//!
+//! A dialog here is data with rules; it neither sends nor waits.
+
+use crate::sip::Flow;
+use crate::sip::message::{Contacts, Fault, Message, Method, Name, Writer};
+
+/// The peer relationship of one leg.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    /// Where its messages go and come from.
+    pub flow: Flow,
+    call_id: String,
+    local: Side,
+    remote: Side,
+    remote_target: String,
+    routes: Vec<String>,
+    local_seq: u32,
+    remote_seq: Option<u32>,
+}
+
+/// One end: what stands in From or To, and its tag.
+#[derive(Clone, Debug)]
+struct Side {
+    /// The header value without a tag.
+    address: String,
+    tag: String,
+}
+
+/// How a request of the peer stands to those before it (§12.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// It is the next one.
+    Next,
+    /// It is older than one that we have seen.
+    Late,
+}
+
+impl Dialog {
+    /// The dialog that an INVITE of a peer opens when we answer it with `tag` (§12.1.1).
+    ///
+    /// # Errors
+    /// When the INVITE names no Contact to reach the peer by.
+    pub fn incoming(invite: &Message, flow: Flow, tag: String) -> Result<Self, Fault> {
+        let from = invite.from()?;
+        Ok(Self {
+            flow,
+            call_id: invite.call_id().unwrap_or_default().to_owned(),
+            local: Side { address: untagged(invite, Name::To), tag },
+            remote: Side {
+                address: untagged(invite, Name::From),
+                tag: from.tag().unwrap_or_default().to_owned(),
+            },
+            remote_target: target(invite)?,
+            routes: invite.routes(Name::RecordRoute).into_iter().map(str::to_owned).collect(),
+            local_seq: 0,
+            remote_seq: Some(invite.cseq()?.number),
+        })
+    }
+
+    /// The dialog that an INVITE of ours will open once a response brings the peer's tag.
+    /// Until then its peer is reached by `uri`.
+    pub fn outgoing(
+        flow: Flow,
+        call_id: String,
+        uri: &str,
+        from: String,
+        tag: String,
+        to: String,
+    ) -> Self {
+        Self {
+            flow,
+            call_id,
+            local: Side { address: from, tag },
+            remote: Side { address: to, tag: String::new() },
+            remote_target: uri.to_owned(),
+            routes: Vec::new(),
+            local_seq: 0,
+            remote_seq: None,
+        }
+    }
+
+    /// The same, read from the INVITE that we sent.
+    ///
+    /// # Errors
+    /// When it is no INVITE of ours.
+    pub fn of_invite(invite: &Message, flow: Flow) -> Result<Self, Fault> {
+        let tag = invite.from()?.tag().unwrap_or_default().to_owned();
+        Ok(Self {
+            flow,
+            call_id: invite.call_id().unwrap_or_default().to_owned(),
+            local: Side { address: untagged(invite, Name::From), tag },
+            remote: Side { address: untagged(invite, Name::To), tag: String::new() },
+            remote_target: invite.request_uri().unwrap_or_default().to_owned(),
+            routes: Vec::new(),
+            local_seq: invite.cseq()?.number,
+            remote_seq: None,
+        })
+    }
+
+    /// The dialog as this response to our INVITE makes it (§12.1.2). A response without Contact
+    /// leaves the peer where we called it.
+    pub fn confirmed_by(mut self, response: &Message) -> Self {
+        let tag = response.to().ok().and_then(|it| it.tag()).unwrap_or_default();
+        self.remote.tag = tag.to_owned();
+        self.refresh(response);
+        self.routes =
+            response.routes(Name::RecordRoute).into_iter().rev().map(str::to_owned).collect();
+        self
+    }
+
+    /// What finds this dialog when a request of the peer comes.
+    pub fn key(&self) -> (String, String) {
+        (self.call_id.clone(), self.local.tag.clone())
+    }
+
+    /// The tag of ours.
+    pub fn local_tag(&self) -> &str {
+        &self.local.tag
+    }
+
+    /// Whether the request's From tag is the peer's.
+    pub fn is_peer(&self, request: &Message) -> bool {
+        request.from().ok().and_then(|it| it.tag()).unwrap_or_default() == self.remote.tag
+    }
+
+    /// Takes note of a request of the peer (§12.2.2). ACK and CANCEL have no number of their own.
+    pub fn note(&mut self, number: u32) -> Order {
+        if self.remote_seq.is_some_and(|seen| number <= seen) {
+            return Order::Late;
+        }
+        self.remote_seq = Some(number);
+        Order::Next
+    }
+
+    /// Takes over the peer's new address from a target refresh (§12.2.2).
+    pub fn refresh(&mut self, message: &Message) {
+        if let Ok(target) = target(message) {
+            self.remote_target = target;
+        }
+    }
+
+    /// The number of our latest request.
+    pub fn local_seq(&self) -> u32 {
+        self.local_seq
+    }
+
+    /// Begins our INVITE that opens the dialog.
+    pub fn invite(&mut self, uri: &str, via: &str, max_forwards: u32) -> Writer {
+        self.local_seq += 1;
+        self.fill(Writer::request(Method::Invite, uri), via, max_forwards)
+            .header(Name::CSeq, format_args!("{} INVITE", self.local_seq))
+    }
+
+    /// Begins a request within the dialog, with the next number (§12.2.1.1).
+    pub fn request(&mut self, method: Method, via: &str) -> Writer {
+        self.local_seq += 1;
+        self.fill(Writer::request(method, &self.remote_target), via, 70)
+            .header(Name::CSeq, format_args!("{} {}", self.local_seq, method.word()))
+    }
+
+    /// Begins the ACK for a 2xx to our INVITE with this number (§13.2.2.4).
+    pub fn ack(&self, number: u32, via: &str) -> Writer {
+        self.fill(Writer::request(Method::Ack, &self.remote_target), via, 70)
+            .header(Name::CSeq, format_args!("{number} ACK"))
+    }
+
+    fn fill(&self, writer: Writer, via: &str, max_forwards: u32) -> Writer {
+        let mut it = writer.header(Name::Via, via).header(Name::MaxForwards, max_forwards);
+        for route in &self.routes {
+            it = it.header(Name::Route, route);
+        }
+        let Side { address, tag } = &self.local;
+        it = it.header(Name::From, format_args!("{address};tag={tag}"));
+        let Side { address, tag } = &self.remote;
+        it = match tag.as_str() {
+            "" => it.header(Name::To, address),
+            tag => it.header(Name::To, format_args!("{address};tag={tag}")),
+        };
+        it.header(Name::CallId, &self.call_id)
+    }
+}
+
+/// A From or To value with its tag cut off; other parameters are dropped with it, they mean nothing
+/// to a dialog.
+fn untagged(message: &Message, name: Name) -> String {
+    let value = String::from_utf8_lossy(message.first(name).unwrap_or_default()).into_owned();
+    let end = match value.rfind('>') {
+        Some(close) => close + 1,
+        None => value.find(';').unwrap_or(value.len()),
+    };
+    value[..end].trim().to_owned()
+}
+
+/// The address that a Contact names.
+fn target(message: &Message) -> Result<String, Fault> {
+    match message.contacts()? {
+        Contacts::List(it) if !it.is_empty() => Ok(it[0].uri.to_owned()),
+        _ => Err(Fault::Missing(Name::Contact)),
+    }
+}
+
+#[cfg(test)]
+mod tests;

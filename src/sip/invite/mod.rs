@@ -1,1 +1,285 @@
-//! (placeholder of the skeleton)
+//! The signalling of a call's leg, from its INVITE to its BYE: a file per verb.
+//!
+//! | file | what it says | RFC 3261 |
+//! |---|---|---|
+//! | `call` | we ring somebody, and what comes back | §13.2 |
+//! | `answer` | somebody rings us: ring, accept, reject | §13.3 |
+//! | `cancel` | a call is given up before its answer | §9 |
+//! | `bye` | an answered call ends | §15 |
+//! | `modify` | an answered call is renegotiated | §14 |
+//!
+//! The room above names a leg when it takes or makes an INVITE, and speaks of it by that name. Once
+//! it has hung a leg up it hears no more of it; what is left to be signalled happens here.
+
+mod answer;
+mod bye;
+mod call;
+mod cancel;
+mod modify;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::dialog::Dialog;
+use super::endpoint::{Endpoint, Event as EndpointEvent, Request, Timer, TxId};
+use super::message::{Message, Method, Name, Writer};
+use super::tx::Timing;
+use crate::base::map::Keyed;
+use crate::base::{LegId, Map, Mono};
+
+pub use call::Invitation;
+
+/// What happens to a leg.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A provisional answer to our INVITE, other than 100.
+    Ringing {
+        /// 101 to 199.
+        status: u16,
+    },
+    /// Our INVITE was answered; the ACK has left.
+    Accepted {
+        /// The session description of the answer.
+        sdp: Option<Bytes>,
+    },
+    /// Our INVITE was refused, or nobody answered it.
+    Refused {
+        /// 300 to 699.
+        status: u16,
+    },
+    /// Our answer to the peer's INVITE has arrived.
+    Acked,
+    /// The peer wants another session description. Answer with `accept` or `reject`.
+    Offered {
+        /// Its offer; none when it wants ours.
+        sdp: Option<Bytes>,
+    },
+    /// The leg is over.
+    Ended(Ended),
+}
+
+/// How a leg ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The caller gave up before the answer.
+    Cancelled,
+    /// The peer hung up.
+    Bye,
+    /// The peer never acknowledged our answer (§13.3.1.4).
+    NoAck,
+}
+
+/// The signalling of all legs.
+#[derive(Debug)]
+pub(super) struct Legs {
+    by_leg: Map<LegId, Usage>,
+    /// By Call-ID and our tag.
+    by_dialog: Map<(String, String), LegId>,
+}
+
+/// The signalling of one leg.
+#[derive(Debug)]
+pub(super) struct Usage {
+    pub(super) dialog: Dialog,
+    pub(super) state: State,
+    /// An INVITE of the peer that we have not answered finally.
+    pub(super) pending: Option<Pending>,
+    /// A 2xx of ours that waits for its ACK.
+    pub(super) unacked: Option<Unacked>,
+    /// The room above has hung up; it hears no more.
+    pub(super) left: Option<Reason>,
+}
+
+/// How far a leg is.
+#[derive(Debug)]
+pub(super) enum State {
+    /// The peer rings us; see [`Usage::pending`].
+    Invited,
+    /// We ring the peer.
+    Inviting {
+        tx: TxId,
+        /// A provisional response has come, so a CANCEL may leave (§9.1).
+        heard: bool,
+        /// When a cancelled INVITE without any final response is given up (§9.1).
+        until: Option<Mono>,
+    },
+    /// Answered.
+    Up,
+}
+
+/// An INVITE of the peer that waits for our final answer.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) tx: TxId,
+    pub(super) invite: Message,
+}
+
+/// A 2xx of ours that is repeated until its ACK comes (§13.3.1.4).
+#[derive(Debug)]
+pub(super) struct Unacked {
+    number: u32,
+    ok: Bytes,
+    at: Mono,
+    wait: Duration,
+    until: Mono,
+}
+
+/// What a Reason header says (RFC 3326).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// A header value, such as `Q.850;cause=16`.
+    pub value: String,
+}
+
+impl Reason {
+    /// The words that stop the other phones of a group from counting a missed call.
+    pub fn elsewhere() -> Self {
+        Self { value: "SIP;cause=200;text=\"Call completed elsewhere\"".into() }
+    }
+
+    /// A Q.850 cause.
+    pub fn q850(cause: u8) -> Self {
+        Self { value: format!("Q.850;cause={cause}") }
+    }
+}
+
+impl Legs {
+    pub(super) fn new(hash: Keyed) -> Self {
+        Self { by_leg: hash.map(), by_dialog: hash.map() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_leg.len()
+    }
+
+    pub(super) fn get_mut(&mut self, leg: LegId) -> Option<&mut Usage> {
+        self.by_leg.get_mut(&leg)
+    }
+
+    fn insert(&mut self, leg: LegId, usage: Usage) {
+        self.by_dialog.insert(usage.dialog.key(), leg);
+        self.by_leg.insert(leg, usage);
+    }
+
+    fn remove(&mut self, leg: LegId) -> Option<Usage> {
+        let usage = self.by_leg.remove(&leg)?;
+        self.by_dialog.remove(&usage.dialog.key());
+        Some(usage)
+    }
+
+    /// The leg that a request of a peer belongs to, by Call-ID and To tag (§12.2.2).
+    fn find(&self, request: &Message) -> Option<LegId> {
+        let tag = request.to().ok()?.tag()?.to_owned();
+        let call_id = request.call_id()?.to_owned();
+        self.by_dialog.get(&(call_id, tag)).copied()
+    }
+}
+
+impl Unacked {
+    fn new(now: Mono, timing: Timing, number: u32, ok: Bytes) -> Self {
+        Self { number, ok, at: now + timing.t1, wait: timing.t1, until: now + 64 * timing.t1 }
+    }
+}
+
+impl Endpoint {
+    /// A request within a dialog: to its verb, or refused.
+    pub(super) fn within(&mut self, now: Mono, request: Request) {
+        let leg = self.legs.find(&request.message);
+        let usage = leg.and_then(|leg| Some((leg, self.usage(leg)?)));
+        let Some((leg, usage)) = usage.filter(|it| it.1.dialog.is_peer(&request.message)) else {
+            return self.reply_stateless(&request, 481, |it| it);
+        };
+        let known =
+            matches!(request.message.method(), Method::Bye | Method::Invite | Method::Options);
+        if !known {
+            return self.reply_stateless(&request, 405, |it| {
+                it.header(Name::Allow, super::endpoint::ALLOW)
+            });
+        }
+        let number = request.message.cseq().map_or(0, |it| it.number);
+        if usage.dialog.note(number) == super::dialog::Order::Late {
+            return self.reply_stateless(&request, 500, |it| it);
+        }
+        match request.message.method() {
+            Method::Bye => self.bye_came(now, leg, &request),
+            Method::Invite => self.reinvited(now, leg, request),
+            _ => self
+                .respond(now, &request, 200, |it| it.header(Name::Allow, super::endpoint::ALLOW)),
+        }
+    }
+
+    /// Fires what has fallen due for a leg.
+    pub(super) fn leg_timeout(&mut self, now: Mono, leg: LegId) {
+        let t2 = self.timing.t2;
+        let Some(usage) = self.usage(leg) else { return };
+        if let State::Inviting { tx, until: Some(until), .. } = usage.state
+            && now >= until
+        {
+            // §9.1: no answer to a cancelled INVITE for 64*T1: its transaction is over too.
+            self.forget(tx);
+            return self.drop_leg(leg);
+        }
+        let flow = usage.dialog.flow;
+        if let Some(it) = &mut usage.unacked {
+            if now >= it.until {
+                return self.never_acked(now, leg);
+            }
+            if now >= it.at {
+                let ok = it.ok.clone();
+                it.wait = (it.wait * 2).min(t2);
+                // From now, not from when it was due: a clock that jumped must not cause a burst.
+                it.at = now + it.wait;
+                self.sends.push((flow, ok));
+            }
+        }
+        self.arm(leg);
+    }
+
+    /// Sets the leg's timer to its next deadline.
+    fn arm(&mut self, leg: LegId) {
+        let Some(usage) = self.usage(leg) else { return };
+        let unacked = usage.unacked.as_ref().map(|it| it.at.min(it.until));
+        let until = match usage.state {
+            State::Inviting { until, .. } => until,
+            State::Invited | State::Up => None,
+        };
+        let next = [unacked, until].into_iter().flatten().min();
+        self.timers.set(Timer::Leg(leg), next);
+    }
+
+    fn drop_leg(&mut self, leg: LegId) {
+        self.timers.set(Timer::Leg(leg), None);
+        self.legs.remove(leg);
+    }
+
+    /// Tells the room above, unless it has hung up.
+    fn tell(&mut self, leg: LegId, event: Event) {
+        if self.usage(leg).is_none_or(|it| it.left.is_none()) {
+            self.events.push_back(EndpointEvent::Leg(leg, event));
+        }
+    }
+
+    /// The Contact that we are reached by on this flow.
+    fn contact(&self, flow: super::Flow) -> String {
+        format!("<sip:{}>", self.address(flow))
+    }
+}
+
+/// The session description that a message carries.
+fn sdp(message: &Message) -> Option<Bytes> {
+    let is_sdp =
+        message.content_type().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/sdp"));
+    (is_sdp && !message.body().is_empty()).then(|| Bytes::copy_from_slice(message.body()))
+}
+
+/// Copies the Record-Route of an INVITE into an answer that makes a dialog (§12.1.1).
+fn record_route(mut writer: Writer, invite: &Message) -> Writer {
+    for value in invite.values(Name::RecordRoute) {
+        writer = writer.raw(Name::RecordRoute.word(), value);
+    }
+    writer
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! Requests outside of all dialogs: who may do what. An INVITE becomes a call here.
+
+use super::Output;
+use super::event::What;
+use super::leg::{Call, Leg};
+use super::plan::{Plan, State, View, Way};
+use super::switch::{Switch, tell};
+use crate::base::{CallId, Cause, LegId, Now};
+use crate::sdp::Session;
+use crate::sip::auth::Verdict;
+use crate::sip::endpoint::{ALLOW, Request};
+use crate::sip::message::{Method, Name, Uri, Writer};
+use crate::sip::registrar::{EXPIRES_MIN, Refused};
+
+/// The most calls at once; one more gets 503.
+const CALLS_MAX: usize = 10_000;
+/// The hops that a request without Max-Forwards has (RFC 3261 §8.1.1.6).
+const HOPS: u32 = 70;
+
+impl<P: Plan> Switch<P> {
+    pub(super) fn arrived(&mut self, now: Now, request: Request, out: &mut Vec<Output>) {
+        let message = &request.message;
+        let method = message.method();
+        // §8.2.2.3; nothing that we support may be required.
+        let unsupported: Vec<String> = message
+            .list(Name::Require)
+            .map(|it| String::from_utf8_lossy(it).into_owned())
+            .collect();
+        if !unsupported.is_empty() {
+            let tags = unsupported.join(", ");
+            let more = |it: Writer| it.header(Name::Unsupported, tags);
+            return self.endpoint.reply_stateless(&request, 420, more);
+        }
+        match method {
+            Method::Options => {
+                let more =
+                    |it: Writer| it.header(Name::Allow, ALLOW).raw("Accept", b"application/sdp");
+                self.endpoint.reply_stateless(&request, 200, more);
+            }
+            Method::Register => self.register(now, &request, out),
+            Method::Invite => self.invited(now, request, out),
+            Method::Other => self.endpoint.reply_stateless(&request, 501, |it| it),
+            _ => {
+                self.endpoint.reply_stateless(&request, 405, |it| it.header(Name::Allow, ALLOW));
+            }
+        }
+    }
+
+    fn register(&mut self, now: Now, request: &Request, out: &mut Vec<Output>) {
+        let Some(user) = self.authenticate(now, request) else { return };
+        let message = &request.message;
+        let aor = message.to().ok().and_then(|it| user_of(it.uri));
+        if aor.as_deref() != Some(user.as_str()) {
+            return self.endpoint.respond(now.mono, request, 403, |it| it);
+        }
+        match self.registrar.register(now.mono, &user, request.flow, message) {
+            Ok(done) => {
+                self.endpoint.respond(now.mono, request, 200, |mut it| {
+                    for contact in &done.contacts {
+                        it = it.header(Name::Contact, contact);
+                    }
+                    it
+                });
+                for (contact, expires) in done.changes {
+                    let extension = user.clone();
+                    tell(out, now, None, What::Registered { extension, contact, expires });
+                }
+            }
+            Err(refused) => {
+                let (status, brief) = match refused {
+                    Refused::Malformed(_) => (400, false),
+                    Refused::TooBrief => (423, true),
+                    Refused::TooMany => (403, false),
+                    Refused::OutOfOrder => (500, false),
+                };
+                self.endpoint.respond(now.mono, request, status, |it| match brief {
+                    true => it.header(Name::MinExpires, EXPIRES_MIN),
+                    false => it,
+                });
+            }
+        }
+    }
+
+    fn invited(&mut self, now: Now, request: Request, out: &mut Vec<Output>) {
+        if self.closing || self.calls.len() >= CALLS_MAX {
+            let more = |it: Writer| it.header(Name::RetryAfter, 5);
+            return self.endpoint.reply_stateless(&request, 503, more);
+        }
+        let hops = match request.message.max_forwards() {
+            Ok(Some(0)) => return self.endpoint.reply_stateless(&request, 483, |it| it),
+            Ok(hops) => hops.unwrap_or(HOPS).min(HOPS),
+            Err(_) => return self.endpoint.reply_stateless(&request, 400, |it| it),
+        };
+        let Some(user) = self.authenticate(now, &request) else { return };
+        let message = &request.message;
+        let Ok(from) = message.from() else { return };
+        if user_of(from.uri).as_deref() != Some(user.as_str()) {
+            return self.endpoint.reply_stateless(&request, 403, |it| it);
+        }
+        let uri = message.request_uri().unwrap_or_default();
+        let Some(to) = user_of(uri) else {
+            return self.endpoint.reply_stateless(&request, 404, |it| it);
+        };
+        let offered = match offer_of(&request) {
+            Ok(it) => it,
+            Err(status) => {
+                let more = |it: Writer| it.raw("Accept", b"application/sdp");
+                return self.endpoint.reply_stateless(&request, status, more);
+            }
+        };
+        let from_name = from
+            .display
+            .map(|it| it.into_owned())
+            .filter(|it| !it.is_empty())
+            .or_else(|| self.directory.extension(&user).map(|it| it.name.clone()));
+        let headers = message
+            .others()
+            .filter(|it| it.0.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("x-")))
+            .map(|it| (it.0.to_owned(), String::from_utf8_lossy(it.1).into_owned()))
+            .collect();
+        let view = View {
+            direction: Way::Internal,
+            from: user.clone(),
+            from_name,
+            to,
+            extension: Some(user),
+            headers,
+            seed: self.rng.bits(),
+        };
+        self.born(now, request, offered, hops, view, out);
+    }
+
+    /// A call begins with the leg of its caller.
+    fn born(
+        &mut self,
+        now: Now,
+        request: Request,
+        offered: Session,
+        hops: u32,
+        view: View,
+        out: &mut Vec<Output>,
+    ) {
+        // Random, so that a number in an old log never means a call of today.
+        let id = CallId(self.rng.bits() >> 8);
+        let leg = LegId(self.next_id());
+        let flow = request.flow;
+        let sip_call_id = request.message.call_id().unwrap_or_default().to_owned();
+        if self.endpoint.take(now.mono, leg, request.clone()).is_err() {
+            return self.endpoint.reply_stateless(&request, 400, |it| it);
+        }
+        let caller = Leg {
+            id: leg,
+            who: view.from.clone(),
+            flow,
+            audio: None,
+            offered: Some(offered),
+            offer: None,
+        };
+        let call = Call {
+            state: State::Ringing,
+            caller,
+            from: view.from.clone(),
+            from_name: view.from_name.clone(),
+            max_forwards: hops,
+            callees: Vec::new(),
+            job: None,
+            sleeps: std::collections::BTreeSet::new(),
+            answered_at: None,
+        };
+        let began = What::Began {
+            leg,
+            from: view.from.clone(),
+            to: view.to.clone(),
+            sip_call_id,
+            generation: self.plan.generation(),
+        };
+        tell(out, now, Some(id), began);
+        self.calls.insert(id, call);
+        self.legs.insert(leg, id);
+        if self.plan.begin(now, id, view).is_err() {
+            self.end_call(now, id, Cause::NotFound, out);
+            self.calls.remove(&id);
+        }
+    }
+
+    /// Who sends this request. If nobody that we know, it is challenged or refused, and nothing is
+    /// kept of it.
+    fn authenticate(&mut self, now: Now, request: &Request) -> Option<String> {
+        // §22.2, §22.3: a registrar asks with 401, who passes calls on with 407.
+        let is_register = request.message.method() == Method::Register;
+        let (status, ask, answer) = match is_register {
+            true => (401, Name::WwwAuthenticate, Name::Authorization),
+            false => (407, Name::ProxyAuthenticate, Name::ProxyAuthorization),
+        };
+        let message = &request.message;
+        let directory = &self.directory;
+        let verdict = self.guard.check(
+            now.mono,
+            message.method_token(),
+            message.request_uri().unwrap_or_default(),
+            message.values(answer),
+            |user| directory.extension(user).map(|it| it.password.as_str()),
+        );
+        let stale = match verdict {
+            Verdict::Known(user) => return Some(user),
+            Verdict::None => false,
+            Verdict::Stale => true,
+            Verdict::Malformed => {
+                self.endpoint.reply_stateless(request, 400, |it| it);
+                return None;
+            }
+            // The same for a wrong password and an unknown user.
+            Verdict::Wrong => {
+                self.endpoint.reply_stateless(request, 403, |it| it);
+                return None;
+            }
+        };
+        let challenge = self.guard.challenge(now.mono, stale);
+        self.endpoint.reply_stateless(request, status, |it| it.header(ask, challenge));
+        None
+    }
+}
+
+/// The user part of a SIP address, or the number of a `tel:` one.
+fn user_of(uri: &str) -> Option<String> {
+    let user = Uri::parse(uri).ok()?.user_decoded()?.into_owned();
+    (!user.is_empty() && user.len() <= USER_LEN_MAX).then_some(user)
+}
+
+/// The longest number that anybody may dial.
+const USER_LEN_MAX: usize = 128;
+
+/// The offer that an INVITE carries, or the status that refuses it. An INVITE without one wants
+/// ours, which comes later: 488 now.
+fn offer_of(request: &Request) -> Result<Session, u16> {
+    let message = &request.message;
+    if message.body().is_empty() {
+        return Err(488);
+    }
+    match message.content_type() {
+        Some(it) if it.trim().eq_ignore_ascii_case("application/sdp") => {
+            Session::parse(message.body()).map_err(|_| 400)
+        }
+        _ => Err(415),
+    }
+}

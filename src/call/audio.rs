@@ -1,0 +1,192 @@
+//! A leg's stream and its session descriptions: opened, agreed on, renegotiated.
+
+use bytes::Bytes;
+
+use super::Output;
+use super::event::What;
+use super::leg::{Audio, Leg};
+use super::plan::{Plan, State};
+use super::switch::{Held, Switch, tell};
+use crate::base::{CallId, Cause, LegId, Now, StreamId};
+use crate::media::{Command, Open};
+use crate::sdp::{self, Codec, Direction, Local, Session};
+use crate::sip::{Endpoint, Flow};
+
+impl<P: Plan> Switch<P> {
+    /// Answers the caller, with this codec if one is given; true when the caller is answered.
+    /// Otherwise the call has been refused.
+    pub(super) fn answer_caller(
+        &mut self,
+        now: Now,
+        id: CallId,
+        codec: Option<Codec>,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        match call.state {
+            State::Answered => return true,
+            State::Ended => return false,
+            State::Ringing | State::Early => {}
+        }
+        let Some(text) = self.agree_with_caller(now, id, codec, out) else { return false };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let leg = call.caller.id;
+        call.state = State::Answered;
+        call.answered_at = Some(now.mono);
+        self.endpoint.accept(now.mono, leg, &text);
+        self.plan.advance(id, State::Answered);
+        tell(out, now, Some(id), What::Answered { leg });
+        true
+    }
+
+    /// Lets the caller hear us before the answer (183); true when it does.
+    pub(super) fn early_media(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        match call.state {
+            State::Early | State::Answered => return true,
+            State::Ended => return false,
+            State::Ringing => {}
+        }
+        let Some(text) = self.agree_with_caller(now, id, None, out) else { return false };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let leg = call.caller.id;
+        call.state = State::Early;
+        self.endpoint.ring(now.mono, leg, 183, Some(&text));
+        self.plan.advance(id, State::Early);
+        true
+    }
+
+    /// Opens the caller's stream, if it is not open yet; false when no port is free.
+    pub(super) fn open_caller(&mut self, id: CallId, out: &mut Vec<Output>) -> bool {
+        let Some(call) = self.calls.get(&id) else { return false };
+        if call.caller.audio.is_some() {
+            return true;
+        }
+        let audio = self.open_audio(id, out);
+        let is_open = audio.is_some();
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.caller.audio = audio;
+        }
+        is_open
+    }
+
+    /// Opens a stream for a leg of this call: all streams of a call live on one media thread.
+    pub(super) fn open_audio(&mut self, id: CallId, out: &mut Vec<Output>) -> Option<Audio> {
+        let own = self.calls.get(&id)?.caller.audio.as_ref().map(|it| it.thread);
+        let thread = own.or_else(|| self.ports.thread())?;
+        let port = self.ports.take(thread)?;
+        let stream = StreamId(self.next_id());
+        self.streams.insert(stream, Held { thread });
+        let open = Open {
+            stream,
+            call: id,
+            port,
+            ssrc: self.rng.bits32(),
+            seq: (self.rng.bits32() >> 16) as u16,
+            timestamp: self.rng.bits32(),
+            // RFC 7022 §4.2: random for each session.
+            cname: self.rng.token(),
+            agreed: None,
+        };
+        out.push(Output::Media { thread, command: Command::Open(open) });
+        // The o= line's numbers must fit a decimal of 64 bits with a sign (RFC 8866 §5.2).
+        let session = self.rng.bits() >> 2;
+        Some(Audio { stream, thread, port, session, version: 1, agreed: None, answer: None })
+    }
+
+    /// The peer wants another session description (RFC 3264 §8). The codec stays: the other leg
+    /// relays it. What does not fit is refused, and all stays as it was.
+    pub(super) fn reoffered(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        offer: Option<Bytes>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let it = match call.caller.id == leg {
+            true => Some(&mut call.caller),
+            false => call.callees.iter_mut().find(|it| it.id == leg),
+        };
+        let Some(it) = it else { return };
+        let offer = offer.and_then(|it| Session::parse(&it).ok());
+        let flow = it.flow;
+        let answer = offer.zip(it.audio.as_mut()).and_then(|(offer, audio)| {
+            let codecs = [audio.agreed.as_ref()?.codec];
+            let mut local = audio.local(&self.endpoint, flow);
+            local.version += 1;
+            let answer = sdp::answer(&local, &offer, &codecs, Direction::SendRecv).ok()?;
+            Some((answer, audio))
+        });
+        match answer {
+            Some((answer, audio)) => {
+                audio.version += 1;
+                audio.agreed = Some(answer.agreed.clone());
+                let (thread, stream) = (audio.thread, audio.stream);
+                let command = Command::Agree { stream, agreed: answer.agreed };
+                out.push(Output::Media { thread, command });
+                self.endpoint.accept(now.mono, leg, &answer.text);
+            }
+            None => self.endpoint.reject(now.mono, leg, 488, None),
+        }
+    }
+
+    /// Answers the caller's offer, once; says the same again when asked again. When that cannot be,
+    /// the call is refused.
+    fn agree_with_caller(
+        &mut self,
+        now: Now,
+        id: CallId,
+        codec: Option<Codec>,
+        out: &mut Vec<Output>,
+    ) -> Option<String> {
+        if !self.open_caller(id, out) {
+            self.refuse_call(now, id, Cause::Limit, 503, out);
+            return None;
+        }
+        let caller = &mut self.calls.get_mut(&id)?.caller;
+        let audio = caller.audio.as_mut()?;
+        if let Some(text) = &audio.answer {
+            return Some(text.clone());
+        }
+        let offer = caller.offered.as_ref()?;
+        let codecs = codec.map_or_else(|| offer.codecs(), |it| vec![it]);
+        let local = audio.local(&self.endpoint, caller.flow);
+        let Ok(answer) = sdp::answer(&local, offer, &codecs, Direction::SendRecv) else {
+            self.refuse_call(now, id, Cause::Failed, 488, out);
+            return None;
+        };
+        audio.agreed = Some(answer.agreed.clone());
+        audio.answer = Some(answer.text.clone());
+        caller.offered = None;
+        let (thread, stream) = (audio.thread, audio.stream);
+        let command = Command::Agree { stream, agreed: answer.agreed };
+        out.push(Output::Media { thread, command });
+        Some(answer.text)
+    }
+}
+
+impl Leg {
+    /// The codecs that a partner of this leg may use, in this leg's order.
+    pub(super) fn codecs(&self) -> Vec<Codec> {
+        let agreed = self.audio.as_ref().and_then(|it| it.agreed.as_ref());
+        match (agreed, &self.offered) {
+            (Some(agreed), _) => vec![agreed.codec],
+            (None, Some(offered)) => offered.codecs(),
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
+impl Audio {
+    /// What we say of ourselves towards the peer of this flow.
+    pub(super) fn local(&self, endpoint: &Endpoint, flow: Flow) -> Local {
+        Local {
+            address: endpoint.address(flow).ip(),
+            port: self.port,
+            session: self.session,
+            version: self.version,
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! A call and its legs, as the switch remembers them.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use super::plan::{Refusal, Sound, State};
+use crate::base::{LegId, Mono, OpId, StreamId};
+use crate::sdp::{Agreed, Offer, Session};
+use crate::sip::Flow;
+
+/// What the caller feels, from the first ring to the last hangup.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) state: State,
+    pub(super) caller: Leg,
+    /// The number and name that callees see.
+    pub(super) from: String,
+    pub(super) from_name: Option<String>,
+    /// How many hops the caller's INVITE had left (RFC 3261 §16.6, 3).
+    pub(super) max_forwards: u32,
+    /// Legs to callees that are not over.
+    pub(super) callees: Vec<Leg>,
+    /// The operation that has the caller's media.
+    pub(super) job: Option<Job>,
+    /// Operations that only wait.
+    pub(super) sleeps: BTreeSet<OpId>,
+    pub(super) answered_at: Option<Mono>,
+}
+
+/// One party.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) id: LegId,
+    /// Whom it belongs to: an extension's number.
+    pub(super) who: String,
+    pub(super) flow: Flow,
+    pub(super) audio: Option<Audio>,
+    /// The peer's offer, until we have answered it.
+    pub(super) offered: Option<Session>,
+    /// Our offer, until the peer has answered it.
+    pub(super) offer: Option<Offer>,
+}
+
+/// A leg's stream and what its session descriptions say.
+#[derive(Debug)]
+pub(super) struct Audio {
+    pub(super) stream: StreamId,
+    pub(super) thread: u8,
+    pub(super) port: u16,
+    /// The `o=` line's session id.
+    pub(super) session: u64,
+    /// The `o=` line's version; rises with each description that differs.
+    pub(super) version: u64,
+    pub(super) agreed: Option<Agreed>,
+    /// The answer that we have given, which a later 200 repeats.
+    pub(super) answer: Option<String>,
+}
+
+/// What the caller's media is used for.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Something is played to the caller.
+    Play { op: OpId, rest: VecDeque<Sound> },
+    /// The caller hears itself.
+    Echo { op: OpId },
+    /// Somebody is rung.
+    Ring(Ring),
+    /// The caller talks with a callee.
+    Talk { op: OpId, leg: LegId, since: Mono },
+}
+
+/// Somebody is rung.
+#[derive(Debug)]
+pub(super) struct Ring {
+    pub(super) op: OpId,
+    pub(super) targets: Vec<Target>,
+    /// The tone that an answered caller hears meanwhile.
+    pub(super) ringback: Option<OpId>,
+}
+
+/// One of those who are rung.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) name: String,
+    /// Its phones that have not refused.
+    pub(super) legs: Vec<LegId>,
+    /// The best of its phones' refusals.
+    pub(super) refusal: Option<Refusal>,
+}
+
+impl Job {
+    /// The operation that it is done for.
+    pub(super) fn op(&self) -> OpId {
+        match self {
+            Self::Play { op, .. } | Self::Echo { op } | Self::Talk { op, .. } => *op,
+            Self::Ring(it) => it.op,
+        }
+    }
+}
+
+impl Call {
+    pub(super) fn is_answered(&self) -> bool {
+        matches!(self.state, State::Answered)
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    pub(super) fn callee(&mut self, leg: LegId) -> Option<&mut Leg> {
+        self.callees.iter_mut().find(|it| it.id == leg)
+    }
+
+    pub(super) fn take_callee(&mut self, leg: LegId) -> Option<Leg> {
+        let at = self.callees.iter().position(|it| it.id == leg)?;
+        Some(self.callees.remove(at))
+    }
+}

@@ -1,0 +1,43 @@
+//! The pools of RTP ports that media threads have bound for us.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// Free ports by media thread. A port that comes back goes to the end of its queue, so what still
+/// arrives for its last call has time to die out.
+#[derive(Debug, Default)]
+pub(super) struct Ports {
+    free: BTreeMap<u8, VecDeque<u16>>,
+    offered: usize,
+}
+
+impl Ports {
+    /// A media thread has bound these.
+    pub(super) fn offer(&mut self, thread: u8, ports: Vec<u16>) {
+        self.offered += ports.len();
+        self.free.entry(thread).or_default().extend(ports);
+    }
+
+    /// The thread that a new call is best served by: the one with the most free ports.
+    pub(super) fn thread(&self) -> Option<u8> {
+        let best = self.free.iter().max_by_key(|it| it.1.len())?;
+        Some(*best.0)
+    }
+
+    /// Takes a port of this thread.
+    pub(super) fn take(&mut self, thread: u8) -> Option<u16> {
+        self.free.get_mut(&thread)?.pop_front()
+    }
+
+    /// A stream has left its port.
+    pub(super) fn give_back(&mut self, thread: u8, port: u16) {
+        self.free.entry(thread).or_default().push_back(port);
+    }
+
+    pub(super) fn free(&self) -> usize {
+        self.free.values().map(VecDeque::len).sum()
+    }
+
+    pub(super) fn offered(&self) -> usize {
+        self.offered
+    }
+}

@@ -1,0 +1,328 @@
+//! Dialling: who is rung, who refuses, who is first.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Output;
+use super::event::What;
+use super::leg::{Job, Leg, Ring, Target};
+use super::ops::close;
+use super::plan::{Outcome, Plan, Refusal, State, Talk};
+use super::switch::{Switch, tell};
+use crate::audio::Tone;
+use crate::base::{CallId, Cause, LegId, Now, OpId};
+use crate::media::{Command, Source};
+use crate::sdp::{self, Direction, Session};
+use crate::sip::invite::{Invitation, Reason};
+use crate::sip::registrar::Binding;
+
+/// The most phones that one `dial` rings.
+const LEGS_MAX: usize = 32;
+/// Operations of our own, such as ringback, have this bit; those of a plan do not.
+const OWN: u64 = 1 << 63;
+
+impl<P: Plan> Switch<P> {
+    pub(super) fn dial(
+        &mut self,
+        now: Now,
+        id: CallId,
+        op: OpId,
+        names: &[String],
+        timeout: Duration,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(odd) = names.iter().find(|it| it.contains(':')) {
+            let why = format!("cannot dial '{odd}': only extensions of the house");
+            return self.resume(now, op, Outcome::Misused(why));
+        }
+        if !self.open_caller(id, out) {
+            return self.refuse_call(now, id, Cause::Limit, 503, out);
+        }
+        let mut targets = Vec::new();
+        let mut budget = LEGS_MAX;
+        for name in names {
+            let bindings: Vec<Binding> =
+                self.registrar.bindings(name).take(budget).cloned().collect();
+            budget -= bindings.len();
+            let refused = match self.directory.extension(name) {
+                None => Some((Cause::NotFound, 404)),
+                Some(_) if bindings.is_empty() => Some((Cause::Offline, 480)),
+                Some(_) => None,
+            };
+            let refusal =
+                refused.map(|(cause, status)| Refusal { target: name.clone(), cause, status });
+            let mut target = Target { name: name.clone(), legs: Vec::new(), refusal };
+            if target.refusal.is_none() {
+                for binding in &bindings {
+                    self.ring_phone(now, id, &mut target, binding, out);
+                }
+            }
+            targets.push(target);
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.job = Some(Job::Ring(Ring { op, targets, ringback: None }));
+        }
+        self.timers.set(op, Some(now.mono + timeout));
+        self.settle_ring(now, id, out);
+    }
+
+    /// A phone rings; the caller hears that it does.
+    pub(super) fn callee_rings(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
+        tell(out, now, Some(id), What::Ringing { leg });
+        let own = OpId(OWN | self.next_id());
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Job::Ring(ring)) = &mut call.job else { return };
+        match call.state {
+            State::Ringing => {
+                let caller = call.caller.id;
+                self.endpoint.ring(now.mono, caller, 180, None);
+            }
+            State::Early | State::Answered if ring.ringback.is_none() => {
+                if let Some(tone) = Tone::named("ringback") {
+                    ring.ringback = Some(own);
+                    let source = Source::Tone(tone);
+                    self.caller_command(id, out, |stream| Command::Play {
+                        stream,
+                        op: own,
+                        source,
+                    });
+                }
+            }
+            State::Early | State::Answered | State::Ended => {}
+        }
+    }
+
+    /// A phone answers: the first one gets the call.
+    pub(super) fn callee_answered(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        sdp: Option<Bytes>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !matches!(call.job, Some(Job::Ring(_))) {
+            return;
+        }
+        let Some(callee) = call.callee(leg) else { return };
+        let answer = sdp.and_then(|it| Session::parse(&it).ok());
+        let agreed = match (callee.offer.take(), answer) {
+            (Some(offer), Some(answer)) => offer.accept(&answer, Direction::SendRecv).ok(),
+            _ => None,
+        };
+        let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
+            return self.callee_unfit(now, id, leg, out);
+        };
+        let (thread, stream) = (audio.thread, audio.stream);
+        audio.agreed = Some(agreed.clone());
+        let codec = agreed.codec;
+        out.push(Output::Media { thread, command: Command::Agree { stream, agreed } });
+        tell(out, now, Some(id), What::Answered { leg });
+        // Its offer held the caller's codecs only, so the caller can always be answered with it.
+        if !self.answer_caller(now, id, Some(codec), out) {
+            return;
+        }
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Job::Ring(ring)) = call.job.take() else { return };
+        let caller = call.caller.id;
+        call.job = Some(Job::Talk { op: ring.op, leg, since: now.mono });
+        self.timers.set(ring.op, None);
+        self.stop_ringback(id, &ring, out);
+        for other in ring.targets.into_iter().flat_map(|it| it.legs).filter(|it| *it != leg) {
+            self.drop_callee(now, id, other, Cause::Hangup, &Reason::elsewhere(), out);
+        }
+        self.caller_command(id, out, |a| Command::Join { a, b: stream });
+        tell(out, now, Some(id), What::Bridged { a: caller, b: leg });
+    }
+
+    /// A phone refuses, or does not answer our INVITE at all.
+    pub(super) fn callee_refused(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        status: u16,
+        out: &mut Vec<Output>,
+    ) {
+        let cause = Cause::from_status(status);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        self.legs.remove(&leg);
+        if let Some(audio) = call.take_callee(leg).and_then(|it| it.audio) {
+            close(&audio, out);
+        }
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: Some(status) });
+        self.lost(now, id, leg, cause, status, out);
+    }
+
+    /// A leg's peer has hung up, or the caller has given up.
+    pub(super) fn leg_left(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.caller.id == leg {
+            return self.end_call(now, id, Cause::Hangup, out);
+        }
+        self.legs.remove(&leg);
+        let Some(callee) = call.take_callee(leg) else { return };
+        if let Some(audio) = &callee.audio {
+            close(audio, out);
+        }
+        tell(out, now, Some(id), What::LegEnded { leg, cause: Cause::Hangup, status: None });
+        if let Some(Job::Talk { op, leg: own, since }) = call.job
+            && own == leg
+        {
+            call.job = None;
+            let duration = now.mono - since;
+            let talk = Talk { by: callee.who, duration, ended_by_caller: false };
+            self.resume(now, op, Outcome::Talked(talk));
+        }
+    }
+
+    /// Nobody has answered in time.
+    pub(super) fn ring_due(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Job::Ring(ring)) = &mut call.job else { return };
+        let mut silent = Vec::new();
+        for target in &mut ring.targets {
+            if !target.legs.is_empty() {
+                target.note(Cause::NoAnswer, Cause::NoAnswer.status());
+                silent.append(&mut target.legs);
+            }
+        }
+        for leg in silent {
+            self.drop_callee(now, id, leg, Cause::NoAnswer, &Reason::q850(19), out);
+        }
+        self.settle_ring(now, id, out);
+    }
+
+    /// Hangs a callee up, in whatever state it is.
+    pub(super) fn drop_callee(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        cause: Cause,
+        reason: &Reason,
+        out: &mut Vec<Output>,
+    ) {
+        self.endpoint.hang_up(now.mono, leg, reason);
+        self.legs.remove(&leg);
+        let callee = self.calls.get_mut(&id).and_then(|it| it.take_callee(leg));
+        let Some(callee) = callee else { return };
+        if let Some(audio) = &callee.audio {
+            close(audio, out);
+        }
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None });
+    }
+
+    pub(super) fn stop_ringback(&self, id: CallId, ring: &Ring, out: &mut Vec<Output>) {
+        if let Some(op) = ring.ringback {
+            self.caller_command(id, out, |stream| Command::Stop { stream, op });
+        }
+    }
+
+    /// Rings one phone of a target with an offer of our own.
+    fn ring_phone(
+        &mut self,
+        now: Now,
+        id: CallId,
+        target: &mut Target,
+        binding: &Binding,
+        out: &mut Vec<Output>,
+    ) {
+        let leg = LegId(self.next_id());
+        let Some(audio) = self.open_audio(id, out) else {
+            return target.note(Cause::Limit, 503);
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let codecs = call.caller.codecs();
+        let offer = sdp::offer(&audio.local(&self.endpoint, binding.flow), &codecs);
+        let invitation = Invitation {
+            uri: &binding.contact,
+            flow: binding.flow,
+            from: &call.from,
+            from_name: call.from_name.as_deref(),
+            to: &target.name,
+            sdp: offer.text(),
+            max_forwards: call.max_forwards.saturating_sub(1),
+        };
+        self.endpoint.invite(now.mono, leg, invitation);
+        call.callees.push(Leg {
+            id: leg,
+            who: target.name.clone(),
+            flow: binding.flow,
+            audio: Some(audio),
+            offered: None,
+            offer: Some(offer),
+        });
+        self.legs.insert(leg, id);
+        target.legs.push(leg);
+        tell(out, now, Some(id), What::Dialled { leg, target: target.name.clone() });
+    }
+
+    /// An answer that we can do nothing with.
+    fn callee_unfit(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
+        let reason = Reason { value: "SIP;cause=488;text=\"Not acceptable here\"".into() };
+        self.drop_callee(now, id, leg, Cause::Failed, &reason, out);
+        self.lost(now, id, leg, Cause::Failed, 488, out);
+    }
+
+    /// A phone will not answer any more; perhaps it was the last.
+    fn lost(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        cause: Cause,
+        status: u16,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Job::Ring(ring)) = &mut call.job else { return };
+        for target in ring.targets.iter_mut().filter(|it| it.legs.contains(&leg)) {
+            target.legs.retain(|it| *it != leg);
+            target.note(cause, status);
+        }
+        self.settle_ring(now, id, out);
+    }
+
+    /// Ends the dialling when nobody is left who could answer.
+    fn settle_ring(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Job::Ring(ring)) = &call.job else { return };
+        if ring.targets.iter().any(|it| !it.legs.is_empty()) {
+            return;
+        }
+        let Some(Job::Ring(ring)) = call.job.take() else { return };
+        self.stop_ringback(id, &ring, out);
+        let targets: Vec<Refusal> = ring.targets.into_iter().filter_map(|it| it.refusal).collect();
+        let cause = targets.iter().map(|it| it.cause).min_by_key(|it| rank(*it));
+        let cause = cause.unwrap_or(Cause::NotFound);
+        self.resume(now, ring.op, Outcome::Unanswered { cause, targets });
+    }
+}
+
+impl Target {
+    /// Takes note of a phone's refusal; the most telling one stands for the target.
+    fn note(&mut self, cause: Cause, status: u16) {
+        let is_better = self.refusal.as_ref().is_none_or(|it| rank(cause) < rank(it.cause));
+        if is_better {
+            self.refusal = Some(Refusal { target: self.name.clone(), cause, status });
+        }
+    }
+}
+
+/// Which of several causes tells the caller most: somebody is there before nobody is.
+fn rank(cause: Cause) -> u8 {
+    match cause {
+        Cause::Busy => 0,
+        Cause::Declined => 1,
+        Cause::NoAnswer => 2,
+        Cause::Hangup => 3,
+        Cause::Forbidden => 4,
+        Cause::Limit => 5,
+        Cause::Failed => 6,
+        Cause::Offline => 7,
+        Cause::NotFound => 8,
+    }
+}

@@ -1,0 +1,106 @@
+//! Readers of single values. Each takes what people type and returns a type that cannot be wrong,
+//! or says what would be right.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+/// UDP ports for audio: RTP on even ones, RTCP on the next (RFC 3550 §11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// The first port; even.
+    pub low: u16,
+    /// The last port.
+    pub high: u16,
+}
+
+impl PortRange {
+    /// Reads `LOW-HIGH`.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        const SHAPE: &str = "LOW-HIGH, two port numbers such as 16384-20479";
+        let (low, high) = text.split_once('-').ok_or(SHAPE)?;
+        let low: u16 = low.trim().parse().map_err(|_| SHAPE)?;
+        let high: u16 = high.trim().parse().map_err(|_| SHAPE)?;
+        if low < 1024 {
+            return Err("a LOW of 1024 or more");
+        }
+        if low % 2 == 1 {
+            return Err("an even LOW, because RTP takes the even port of each pair");
+        }
+        if high.saturating_sub(low) < 3 {
+            return Err("a range of at least 4 ports, because a call takes two pairs");
+        }
+        Ok(Self { low, high })
+    }
+
+    /// Whether a port is one of them.
+    pub const fn contains(self, port: u16) -> bool {
+        self.low <= port && port <= self.high
+    }
+
+    /// The even ports, each of which has a partner in the range.
+    pub fn pairs(self) -> impl Iterator<Item = u16> {
+        (self.low..self.high).step_by(2)
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.low, self.high)
+    }
+}
+
+/// Reads `ADDR:PORT`. Port 0 lets the system choose.
+pub(super) fn socket(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "ADDR:PORT such as 0.0.0.0:5060 or [::1]:5060")
+}
+
+/// Reads an address that others can send to.
+pub(super) fn address(text: &str) -> Result<IpAddr, &'static str> {
+    let address: IpAddr = text.parse().map_err(|_| "an IP address such as 203.0.113.5")?;
+    if address.is_unspecified() || address.is_multicast() {
+        return Err("an IP address that phones can send to");
+    }
+    Ok(address)
+}
+
+/// Reads the name of a directory.
+pub(super) fn directory(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() {
+        return Err("the name of a directory");
+    }
+    Ok(PathBuf::from(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_range_consists_of_pairs() {
+        let range = PortRange::parse("20000-20005").unwrap();
+        assert_eq!(range.pairs().collect::<Vec<_>>(), [20000, 20002, 20004]);
+        let odd_end = PortRange::parse("20000-20004").unwrap();
+        assert_eq!(odd_end.pairs().collect::<Vec<_>>(), [20000, 20002]);
+        assert!(range.contains(20005) && !range.contains(20006));
+        assert_eq!(PortRange::parse("65532-65535").unwrap().pairs().last(), Some(65534));
+    }
+
+    #[test]
+    fn a_port_range_without_a_pair_for_each_leg_is_refused() {
+        for bad in ["", "20000", "20000-", "a-b", "20001-20010", "20000-20002", "20010-20000"] {
+            assert!(PortRange::parse(bad).is_err(), "{bad}");
+        }
+        for bad in ["0-100", "70000-70010", "20000-70000", "-1-5"] {
+            assert!(PortRange::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_told_to_send_to_nowhere() {
+        assert!(address("203.0.113.5").is_ok());
+        assert!(address("0.0.0.0").is_err());
+        assert!(address("239.1.1.1").is_err());
+        assert!(address("pbx.example").is_err());
+    }
+}

@@ -1,0 +1,61 @@
+//! What a plane is asked to do.
+
+use std::sync::Arc;
+
+use crate::audio::Tone;
+use crate::base::{CallId, OpId, StreamId};
+use crate::sdp::Agreed;
+
+/// What the switch asks of a plane.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// A stream begins on a port of this plane's pool. Until `agreed` is there nothing is sent and
+    /// what arrives is counted and dropped. Opening an open stream is ignored.
+    Open(Open),
+    /// An (other) agreement holds from now on. SSRC, sequence and timestamps continue.
+    Agree { stream: StreamId, agreed: Agreed },
+    /// Two streams hear each other from now on. Each stream has at most one partner; a former
+    /// partner of either is left alone.
+    Join { a: StreamId, b: StreamId },
+    /// The stream has no partner any more, nor has its partner.
+    Part { stream: StreamId },
+    /// Plays towards the peer, instead of what a partner says. Ends with [`Event::Played`], also
+    /// when it is stopped or replaced by another.
+    Play { stream: StreamId, op: OpId, source: Source },
+    /// Stops what `op` plays, if it still does.
+    Stop { stream: StreamId, op: OpId },
+    /// The peer hears itself from now on (or no more).
+    Echo { stream: StreamId, on: bool },
+    /// The stream ends; its port is free again with [`Event::Closed`].
+    Close { stream: StreamId },
+}
+
+/// How a stream begins.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// Its name.
+    pub stream: StreamId,
+    /// The call it belongs to.
+    pub call: CallId,
+    /// The local RTP port, even; RTCP is the next one.
+    pub port: u16,
+    /// Our synchronisation source.
+    pub ssrc: u32,
+    /// Our first sequence number.
+    pub seq: u16,
+    /// Our first timestamp.
+    pub timestamp: u32,
+    /// The name in our RTCP SDES packets.
+    pub cname: String,
+    /// The agreement, when it is there already.
+    pub agreed: Option<Agreed>,
+}
+
+/// What a player plays.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Decoded samples, mono, at this rate (8,000, 16,000 or 48,000 a second), played once.
+    Samples { rate: u32, samples: Arc<[i16]> },
+    /// A computed tone.
+    Tone(Tone),
+}

@@ -1,0 +1,78 @@
+//! Facts as log lines: one each, with the call's id. What comes from the network stands in quotes
+//! and escaped, so no peer writes lines of its own.
+
+use crate::call::Fact;
+use crate::call::event::What;
+
+/// Writes one line.
+pub(super) fn log(fact: &Fact) {
+    let text = words(&fact.what);
+    match fact.call {
+        Some(call) => tracing::info!("{call} {text}"),
+        None => tracing::info!("{text}"),
+    }
+}
+
+fn words(what: &What) -> String {
+    match what {
+        What::Registered { extension, contact, expires } if expires.is_zero() => {
+            format!("{extension:?} left {contact:?}")
+        }
+        What::Registered { extension, contact, expires } => {
+            format!("{extension:?} registered {contact:?} for {} s", expires.as_secs())
+        }
+        What::Expired { extension, contact } => {
+            format!("registration of {extension:?} at {contact:?} ran out")
+        }
+        What::Began { leg, from, to, sip_call_id, generation } => {
+            format!(
+                "began: {from:?} calls {to:?} on leg {leg}, Call-ID {sip_call_id:?}, \
+                 scripts {generation}"
+            )
+        }
+        What::Dialled { leg, target } => format!("rings {target:?} on leg {leg}"),
+        What::Ringing { leg } => format!("leg {leg} rings"),
+        What::Answered { leg } => format!("leg {leg} answered"),
+        What::Bridged { a, b } => format!("legs {a} and {b} hear each other"),
+        What::LegEnded { leg, cause, status: Some(status) } => {
+            format!("leg {leg} ended: {cause} ({status})")
+        }
+        What::LegEnded { leg, cause, status: None } => format!("leg {leg} ended: {cause}"),
+        What::Asked { op, at } => format!("{at} asks for {op}"),
+        What::Said { text, at } => format!("{at} says {text:?}"),
+        What::ScriptFailed(error) => {
+            let way: String = error.traceback.iter().map(|it| format!(" <- {it}")).collect();
+            format!("{} failed: {:?}{way:?}", error.at, error.message)
+        }
+        What::Ended { cause, talked } => {
+            format!("ended: {cause}, talked {}.{:03} s", talked.as_secs(), talked.subsec_millis())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::base::LegId;
+
+    #[test]
+    fn a_peer_cannot_forge_a_line() {
+        let line =
+            words(&What::Dialled { leg: LegId(7), target: "1\r\nc1 ended\u{1b}[31m".into() });
+        assert_eq!(line, "rings \"1\\r\\nc1 ended\\u{1b}[31m\" on leg l7");
+    }
+
+    #[test]
+    fn a_phone_that_leaves_does_not_look_like_one_that_comes() {
+        let what = |expires| What::Registered {
+            extension: "1001".into(),
+            contact: "sip:1001@192.0.2.7".into(),
+            expires,
+        };
+        let line = words(&what(Duration::from_secs(60)));
+        assert_eq!(line, "\"1001\" registered \"sip:1001@192.0.2.7\" for 60 s");
+        assert_eq!(words(&what(Duration::ZERO)), "\"1001\" left \"sip:1001@192.0.2.7\"");
+    }
+}

@@ -1,0 +1,346 @@
+//! The start: everything is read, checked and bound before the node says `ready`.
+
+use std::fmt;
+use std::fs::{DirBuilder, File};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::stand_in::{self as lua, Files, Limits, LuaPlan};
+use crate::base::Rng;
+use crate::call::plan::Generation;
+use crate::call::{self, Input, Switch};
+use crate::config::{Settings, Wrong};
+use crate::directory::{Delta, Extension};
+use crate::media::{Command, Plane};
+
+use super::clock::Clock;
+use super::log::Log;
+use super::ports::{self, Ports, Skipped};
+use super::post::{Post, post};
+use super::signals::Signals;
+use super::switch::View;
+use super::udp::SipSocket;
+use super::{http, log, media, prompts, provision, scripts, switch};
+
+/// Letters that may wait for the switch. Media threads keep theirs when it is full.
+const TO_SWITCH_MAX: usize = 8192;
+/// Commands that may wait for a media thread. The switch waits when it is full.
+const TO_PLANE_MAX: usize = 4096;
+/// One media thread carries thousands of streams; more only where there are cores to spare.
+const PLANES_MAX: usize = 8;
+/// What phones see in challenges.
+const REALM: &str = "moonswitch";
+/// When we go after a signal, whatever still runs.
+const LEAVING_MAX: Duration = Duration::from_millis(1900);
+
+/// Why we are not there (any more).
+#[derive(Debug)]
+pub enum Failure {
+    /// A setting is wrong.
+    Setting(Wrong),
+    /// `extensions.toml` is wrong.
+    Provision(provision::Error),
+    /// The scripts are wrong: a line for each problem.
+    Scripts(Vec<String>),
+    /// The system refused something.
+    System {
+        /// What we wanted.
+        what: String,
+        /// What it said.
+        error: io::Error,
+    },
+    /// This thread broke, and told the log why.
+    Broken(&'static str),
+    /// We were told to go before all calls were ended.
+    Hurried,
+}
+
+/// Runs until a signal says otherwise.
+///
+/// # Errors
+/// When it cannot start, when a thread breaks, or when a second signal comes.
+pub fn serve(settings: &Settings) -> Result<(), Failure> {
+    let log = log::start().map_err(system("cannot start a thread"))?;
+    std::panic::set_hook(Box::new(|panic| tracing::error!("a bug: {panic}")));
+    let result = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(system("cannot start the HTTP runtime"))
+        .and_then(|it| it.block_on(run(settings, &log)));
+    log.flush();
+    result
+}
+
+async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(system("cannot listen to signals"))?;
+    let mut rng = seeded().map_err(system("cannot read /dev/urandom"))?;
+    below_ephemeral(settings, ports::ephemeral_start())?;
+    let directory = provisioned(settings, &mut rng)?;
+    let files = Files { embedded: lua::embedded(), user: user_scripts(settings)? };
+
+    let socket = SipSocket::bind(settings.sip)
+        .map_err(system(&format!("cannot bind --sip {} (UDP)", settings.sip)))?;
+    let sip = socket.bound();
+    let cannot_listen = format!("cannot bind --http {} (TCP)", settings.http);
+    let listener = http::bind(settings.http).await.map_err(system(&cannot_listen))?;
+    let http = listener.local_addr().map_err(system(&cannot_listen))?;
+    let pools = bind_ports(settings)?;
+
+    let clock = Clock::start();
+    // Each thread writes at most once.
+    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 1);
+    let (to_switch, mailbox) = post(TO_SWITCH_MAX).map_err(system("cannot make a queue"))?;
+    let mut inputs: Vec<_> = directory.into_iter().map(Input::Directory).collect();
+    let mut planes = Vec::new();
+    for (thread, ports) in (0..).zip(pools) {
+        inputs.push(Input::Ports { thread, ports: ports.pairs() });
+        planes.push(start_plane(ports, to_switch.clone(), clock, rng.fork(), ended.clone())?);
+    }
+    let view = Arc::new(View::default());
+    let desk = switch::Desk { clock, socket, mailbox, planes, view: Arc::clone(&view) };
+    let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
+    let beginning = Beginning { told, rng, files, inputs };
+    let generation = start_switch(desk, beginning, ended)?.await;
+    let generation = generation.map_err(|_| Failure::Broken("switch"))??;
+
+    tokio::spawn(http::serve(listener, view));
+    log.flush();
+    say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
+    tokio::select! {
+        Some(ending) = endings.recv() => return ending.and(Err(Failure::Broken("switch"))),
+        signal = signals.next() => tracing::info!("{signal}: all calls end now"),
+    }
+    tokio::select! {
+        () = ask_to_leave(&to_switch) => unreachable!("it only ever waits"),
+        Some(ending) = endings.recv() => ending,
+        _ = signals.next() => Err(Failure::Hurried),
+        () = tokio::time::sleep(LEAVING_MAX) => Err(Failure::Hurried),
+    }
+}
+
+/// How a thread ended.
+type Ending = Result<(), Failure>;
+
+/// What the switch begins with. Its scripts' states never leave its thread, so it is made there.
+struct Beginning {
+    told: call::Settings,
+    rng: Rng,
+    files: Files,
+    inputs: Vec<Input>,
+}
+
+fn start_switch(
+    desk: switch::Desk,
+    beginning: Beginning,
+    ended: mpsc::Sender<Ending>,
+) -> Result<oneshot::Receiver<Result<Generation, Failure>>, Failure> {
+    let (loaded, generation) = oneshot::channel();
+    let work = move || {
+        let Beginning { told, rng, files, inputs } = beginning;
+        let mut plan = LuaPlan::new(Limits::default());
+        match plan.load(&files) {
+            Ok(generation) => {
+                _ = loaded.send(Ok(generation));
+                switch::run(desk, Switch::new(told, rng, plan), generation, inputs)
+            }
+            Err(problems) => {
+                let lines = problems.iter().map(ToString::to_string).collect();
+                _ = loaded.send(Err(Failure::Scripts(lines)));
+                Ok(())
+            }
+        }
+    };
+    start_thread("switch", work, move |ending| _ = ended.try_send(ending))?;
+    Ok(generation)
+}
+
+fn start_plane(
+    ports: Ports,
+    switch: Post<Input>,
+    clock: Clock,
+    rng: Rng,
+    ended: mpsc::Sender<Ending>,
+) -> Result<Post<Command>, Failure> {
+    let (post, mailbox) = post(TO_PLANE_MAX).map_err(system("cannot make a queue"))?;
+    let desk = media::Desk { clock, ports, mailbox, switch };
+    let work = move || media::run(desk, Plane::new(rng));
+    // A plane ends in order when the switch has ended, which then tells why.
+    start_thread("media", work, move |ending| {
+        if ending.is_err() {
+            _ = ended.try_send(ending);
+        }
+    })?;
+    Ok(post)
+}
+
+/// Starts a thread whose end, a panic too, is told.
+fn start_thread(
+    name: &'static str,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+    tell: impl FnOnce(Ending) + Send + 'static,
+) -> Result<(), Failure> {
+    let work = move || match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(())) => tell(Ok(())),
+        Ok(Err(e)) => {
+            tracing::error!("the {name} thread cannot go on: {e}");
+            tell(Err(Failure::Broken(name)));
+        }
+        Err(_) => tell(Err(Failure::Broken(name))),
+    };
+    let started = thread::Builder::new().name(name.to_owned()).spawn(work);
+    started.map(drop).map_err(system("cannot start a thread"))
+}
+
+/// The queue may be full of a storm; we ask until there is room, and then wait.
+async fn ask_to_leave(switch: &Post<Input>) {
+    while switch.put(Input::Shutdown).is_err() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    switch.ring();
+    std::future::pending().await
+}
+
+/// Reads what is provisioned; on the first start something is provisioned first.
+fn provisioned(settings: &Settings, rng: &mut Rng) -> Result<Vec<Delta>, Failure> {
+    let data = &settings.data;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .map_err(system(&format!("cannot make the --data directory {}", data.display())))?;
+    let file = provision::path(data);
+    if let Some(extensions) = provision::write_first(&file, rng).map_err(Failure::Provision)? {
+        tracing::info!("first start: the extensions 1001 and 1002 stand in {}", file.display());
+        show(&extensions);
+    }
+    let extensions = provision::read(&file).map_err(Failure::Provision)?;
+    let prompts = prompts::read(&data.join("sounds"));
+    tracing::info!("{} extensions, {} sounds", extensions.len(), prompts.len());
+    let extensions = extensions.into_iter().map(Delta::Extension);
+    Ok(extensions.chain(prompts.into_iter().map(Delta::Prompt)).collect())
+}
+
+/// Shows new passwords to a person who sits before us. They never go into a log or a pipe.
+fn show(extensions: &[Extension]) {
+    if !io::stdout().is_terminal() {
+        return;
+    }
+    for it in extensions {
+        say(&format!("extension {} password {}", it.number, it.password));
+    }
+}
+
+fn user_scripts(settings: &Settings) -> Result<Vec<(String, String)>, Failure> {
+    let beside = settings.data.join("scripts");
+    let directory = match &settings.scripts {
+        Some(it) if !it.is_dir() => return Err(no_directory(it)),
+        Some(it) => it,
+        None if beside.is_dir() => &beside,
+        None => return Ok(Vec::new()),
+    };
+    scripts::read(directory).map_err(|e| Failure::Scripts(vec![e.to_string()]))
+}
+
+fn no_directory(path: &Path) -> Failure {
+    Failure::Setting(Wrong::Value {
+        setting: "scripts",
+        value: path.display().to_string(),
+        want: "a directory that exists".to_owned(),
+    })
+}
+
+/// Ports that the system gives to others as it likes are not ours to promise.
+fn below_ephemeral(settings: &Settings, ephemeral: u16) -> Result<(), Failure> {
+    if settings.rtp.high < ephemeral {
+        return Ok(());
+    }
+    Err(Failure::Setting(Wrong::Value {
+        setting: "rtp",
+        value: settings.rtp.to_string(),
+        want: format!("ports below {ephemeral}, where this system's ephemeral ports begin"),
+    }))
+}
+
+fn bind_ports(settings: &Settings) -> Result<Vec<Ports>, Failure> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let dealt = ports::deal(settings.rtp, (cores / 2).clamp(1, PLANES_MAX));
+    ports::make_room_for(dealt.iter().map(|it| it.len() * 2).sum());
+    let mut skipped = Skipped::default();
+    let bind = |pairs: &Vec<u16>| Ports::bind(settings.sip.ip(), pairs, &mut skipped);
+    let pools: Vec<_> = dealt.iter().map(bind).collect();
+    let Some((port, error)) = skipped.first else { return Ok(pools) };
+    if pools.iter().all(|it| it.pairs().is_empty()) {
+        return Err(Failure::System { what: format!("cannot bind --rtp {}", settings.rtp), error });
+    }
+    tracing::warn!("--rtp {}: {} pairs left out; {port}: {error}", settings.rtp, skipped.count);
+    Ok(pools)
+}
+
+/// A generator that nobody can foresee.
+fn seeded() -> io::Result<Rng> {
+    let mut secret = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut secret)?;
+    Ok(Rng::from_secret(secret))
+}
+
+/// Says a line to whoever started us; if nobody listens, that is no reason to end.
+fn say(line: &str) {
+    let mut stdout = io::stdout().lock();
+    _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+}
+
+fn system(what: &str) -> impl FnOnce(io::Error) -> Failure {
+    let what = what.to_owned();
+    move |error| Failure::System { what, error }
+}
+
+impl Failure {
+    /// Whether something that people wrote is to be changed.
+    pub const fn is_setting(&self) -> bool {
+        matches!(self, Self::Setting(_) | Self::Provision(_) | Self::Scripts(_))
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setting(it) => it.fmt(f),
+            Self::Provision(it) => it.fmt(f),
+            Self::Scripts(problems) => f.write_str(&problems.join("\n")),
+            Self::System { what, error } => write!(f, "{what}: {error}"),
+            Self::Broken(thread) => write!(f, "the {thread} thread broke; the log says why"),
+            Self::Hurried => f.write_str("ended before all calls were"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    #[test]
+    fn audio_ports_lie_below_the_ephemeral_ones() {
+        let settings = config::read([]).unwrap();
+        assert!(below_ephemeral(&settings, 32_768).is_ok());
+        let failure = below_ephemeral(&settings, 20_479).unwrap_err();
+        assert!(failure.is_setting());
+        assert!(failure.to_string().contains("--rtp \"16384-20479\""), "{failure}");
+    }
+
+    #[test]
+    fn a_panic_of_a_thread_is_told() {
+        let (tell, told) = std::sync::mpsc::channel();
+        start_thread("media", || panic!("on purpose"), move |it| tell.send(it).unwrap()).unwrap();
+        assert!(matches!(told.recv(), Ok(Err(Failure::Broken("media")))));
+    }
+}

@@ -1,0 +1,229 @@
+//! The switch thread: it owns the SIP socket, the switch and the scripts' states, and does one
+//! turn after the other: wait, take in what has come, act on what the switch says.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use crate::base::Mono;
+use crate::call::plan::Generation;
+use crate::call::{Input, Output, Plan, Switch};
+use crate::media;
+
+use super::clock::Clock;
+use super::facts;
+use super::post::{Letter, Mailbox, Post};
+use super::udp::{Received, SipSocket};
+
+/// How much of each kind is taken in before we act, so that no kind starves the others.
+const BATCH: usize = 256;
+/// How long calls may take to end when we leave.
+const LEAVING: Duration = Duration::from_millis(1500);
+/// How long we stay after the last call, to answer what repeats.
+const GRACE: Duration = Duration::from_millis(100);
+
+/// What the outside may know of the switch without asking it.
+#[derive(Debug, Default)]
+pub(super) struct View {
+    calls: AtomicUsize,
+    registrations: AtomicUsize,
+    generation: AtomicU32,
+}
+
+/// What the thread works with.
+pub(super) struct Desk {
+    /// The time.
+    pub(super) clock: Clock,
+    /// Where SIP comes and goes.
+    pub(super) socket: SipSocket,
+    /// Where everybody else writes to us.
+    pub(super) mailbox: Mailbox<Input>,
+    /// Where we write to the media threads, by number.
+    pub(super) planes: Vec<Post<media::Command>>,
+    /// What we tell the outside.
+    pub(super) view: Arc<View>,
+}
+
+/// Takes the `first` inputs, then runs until all calls are ended after an [`Input::Shutdown`].
+pub(super) fn run<P: Plan>(
+    mut desk: Desk,
+    mut switch: Switch<P>,
+    generation: Generation,
+    first: Vec<Input>,
+) -> io::Result<()> {
+    let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+    epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+    epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+    desk.view.generation.store(generation.0, Ordering::Relaxed);
+
+    let mut out = Vec::new();
+    let now = desk.clock.now();
+    for input in first {
+        switch.handle(now, input, &mut out);
+    }
+    let mut leave: Option<Leave> = None;
+    let mut more = true;
+    loop {
+        let until = [switch.poll_timeout(), leave.as_ref().map(Leave::next)];
+        desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
+
+        let now = desk.clock.now();
+        let mut calls_to_end = None;
+        more = desk.take_datagrams(now.mono, |input| switch.handle(now, input, &mut out));
+        more |= desk.take_letters(|input| {
+            if matches!(input, Input::Shutdown) {
+                calls_to_end = Some(switch.census().calls);
+            }
+            switch.handle(now, input, &mut out);
+        });
+        if switch.poll_timeout().is_some_and(|at| at <= now.mono) {
+            switch.handle_timeout(now, &mut out);
+        }
+        desk.act(&mut out);
+
+        let census = switch.census();
+        desk.view.calls.store(census.calls, Ordering::Relaxed);
+        desk.view.registrations.store(census.bindings, Ordering::Relaxed);
+        if let Some(calls) = calls_to_end {
+            leave.get_or_insert(Leave::new(now.mono, calls));
+        }
+        if leave.as_mut().is_some_and(|it| it.is_time(now.mono, census.calls)) {
+            return Ok(());
+        }
+    }
+}
+
+impl View {
+    /// Calls that are not over.
+    pub(super) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Phones that are registered.
+    pub(super) fn registrations(&self) -> usize {
+        self.registrations.load(Ordering::Relaxed)
+    }
+
+    /// The scripts that new calls get.
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.generation.load(Ordering::Relaxed))
+    }
+}
+
+impl Desk {
+    /// Sleeps until something comes or `until`; a time that has passed means not at all.
+    fn wait(&self, epoll: &Epoll, until: Option<Mono>) -> io::Result<()> {
+        let timeout = until.map_or(EpollTimeout::NONE, |at| {
+            let millis = self.clock.millis_until(at).min(60_000);
+            EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
+        });
+        match epoll.wait(&mut [EpollEvent::empty(); 2], timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Whether more may wait.
+    fn take_datagrams(&mut self, now: Mono, mut take: impl FnMut(Input)) -> bool {
+        for _ in 0..BATCH {
+            match self.socket.receive(now) {
+                Received::Datagram(flow, bytes) => take(Input::Datagram { flow, bytes }),
+                Received::Dropped => {}
+                Received::Nothing => return false,
+            }
+        }
+        true
+    }
+
+    /// Whether more may wait.
+    fn take_letters(&self, mut take: impl FnMut(Input)) -> bool {
+        self.mailbox.hush();
+        for _ in 0..BATCH {
+            match self.mailbox.take() {
+                Letter::Came(input) => take(input),
+                Letter::Empty | Letter::Over => return false,
+            }
+        }
+        true
+    }
+
+    fn act(&self, out: &mut Vec<Output>) {
+        let mut rung = 0_u64;
+        for output in out.drain(..) {
+            match output {
+                Output::Send { flow, bytes } => self.socket.send(flow, &bytes),
+                Output::Media { thread, command } => {
+                    let Some(plane) = self.planes.get(usize::from(thread)) else { continue };
+                    // A lost Close would lose a port for ever, so we wait when the queue is full.
+                    // The plane never waits for us, and empties its queue on every tick.
+                    plane.put_patiently(command);
+                    rung |= 1 << (thread % 64);
+                }
+                Output::Fact(fact) => facts::log(&fact),
+            }
+        }
+        for (number, plane) in self.planes.iter().enumerate() {
+            if rung & (1 << (number % 64)) != 0 {
+                plane.ring();
+            }
+        }
+    }
+}
+
+/// How we leave: all calls end, late answers are still taken, and then, whatever happens, we go.
+struct Leave {
+    deadline: Mono,
+    quiet_since: Option<Mono>,
+    had_calls: bool,
+}
+
+impl Leave {
+    fn new(now: Mono, calls: usize) -> Self {
+        Self { deadline: now + LEAVING, quiet_since: None, had_calls: calls > 0 }
+    }
+
+    fn is_time(&mut self, now: Mono, calls: usize) -> bool {
+        self.had_calls |= calls > 0;
+        if calls == 0 {
+            self.quiet_since.get_or_insert(now);
+        }
+        !self.had_calls || now >= self.next()
+    }
+
+    fn next(&self) -> Mono {
+        self.quiet_since.map_or(self.deadline, |it| (it + GRACE).min(self.deadline))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_calls_we_leave_at_once() {
+        assert!(Leave::new(ms(0), 0).is_time(ms(0), 0));
+    }
+
+    #[test]
+    fn after_the_last_call_we_stay_a_moment() {
+        let mut leave = Leave::new(ms(0), 2);
+        assert!(!leave.is_time(ms(0), 2));
+        assert!(!leave.is_time(ms(300), 0));
+        assert_eq!(leave.next(), ms(400));
+        assert!(leave.is_time(ms(400), 0));
+    }
+
+    #[test]
+    fn a_call_that_does_not_end_does_not_keep_us() {
+        let mut leave = Leave::new(ms(0), 1);
+        assert!(!leave.is_time(ms(1499), 1));
+        assert!(leave.is_time(ms(1500), 1));
+    }
+
+    const fn ms(millis: u64) -> Mono {
+        Mono::from_millis(millis)
+    }
+}

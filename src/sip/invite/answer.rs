@@ -1,0 +1,101 @@
+//! Somebody rings us: RFC 3261 §13.3.
+
+use super::{Event, Pending, Reason, State, Unacked, Usage, record_route};
+use crate::base::{LegId, Mono};
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::{ALLOW, Endpoint, Request};
+use crate::sip::message::{Fault, Name, Writer};
+
+impl Endpoint {
+    /// Takes an INVITE as this leg: its transaction opens and 100 leaves (§8.2.6.1, §17.2.1).
+    ///
+    /// # Errors
+    /// When it cannot open a dialog; nothing is kept then.
+    pub fn take(&mut self, now: Mono, leg: LegId, request: Request) -> Result<(), Fault> {
+        let tag = self.rng.token();
+        let dialog = Dialog::incoming(&request.message, request.flow, tag)?;
+        let tx = self.open_invite_server(&request, leg);
+        let trying = Writer::reply(&request.message, 100, request.flow.remote, None).finish();
+        self.reply(now, tx, 100, trying);
+        let pending = Some(Pending { tx, invite: request.message });
+        let usage = Usage { dialog, state: State::Invited, pending, unacked: None, left: None };
+        self.legs.insert(leg, usage);
+        Ok(())
+    }
+
+    /// Sends a provisional answer, with a session description for early media.
+    pub fn ring(&mut self, now: Mono, leg: LegId, status: u16, sdp: Option<&str>) {
+        let Some((tx, writer)) = self.answer(leg, status) else { return };
+        let bytes = match sdp {
+            Some(sdp) => writer.finish_with("application/sdp", sdp.as_bytes()),
+            None => writer.finish(),
+        };
+        self.reply(now, tx, status, bytes);
+    }
+
+    /// Answers the peer's INVITE, the first or a later one, with 200.
+    pub fn accept(&mut self, now: Mono, leg: LegId, sdp: &str) {
+        let Some((tx, writer)) = self.answer(leg, 200) else { return };
+        let ok = writer.header(Name::Allow, ALLOW).finish_with("application/sdp", sdp.as_bytes());
+        let timing = self.timing;
+        let Some(usage) = self.usage(leg) else { return };
+        let Some(pending) = usage.pending.take() else { return };
+        let number = pending.invite.cseq().map_or(0, |it| it.number);
+        usage.state = State::Up;
+        usage.unacked = Some(Unacked::new(now, timing, number, ok.clone()));
+        self.reply(now, tx, 200, ok);
+        self.arm(leg);
+    }
+
+    /// Refuses the peer's INVITE. Of the first one, the leg is over; of a later one, all stays as
+    /// it was (§14.2).
+    pub fn reject(&mut self, now: Mono, leg: LegId, status: u16, reason: Option<&Reason>) {
+        let Some((tx, mut writer)) = self.answer(leg, status) else { return };
+        if let Some(reason) = reason {
+            writer = writer.header(Name::Reason, &reason.value);
+        }
+        self.reply(now, tx, status, writer.finish());
+        let Some(usage) = self.usage(leg) else { return };
+        usage.pending = None;
+        if matches!(usage.state, State::Invited) {
+            self.drop_leg(leg);
+        }
+    }
+
+    /// An ACK for a 2xx of ours (§13.3.1.4).
+    pub(in crate::sip) fn acked(&mut self, now: Mono, request: &Request) {
+        let Some(leg) = self.legs.find(&request.message) else { return };
+        let number = request.message.cseq().map_or(0, |it| it.number);
+        let Some(usage) = self.usage(leg) else { return };
+        if !usage.dialog.is_peer(&request.message)
+            || usage.unacked.as_ref().is_none_or(|it| it.number != number)
+        {
+            return;
+        }
+        usage.unacked = None;
+        let left = usage.left.take();
+        self.arm(leg);
+        match left {
+            Some(reason) => self.bye(now, leg, &reason),
+            None => self.tell(leg, Event::Acked),
+        }
+    }
+
+    /// Begins the answer to the pending INVITE of a leg.
+    pub(super) fn answer(
+        &mut self,
+        leg: LegId,
+        status: u16,
+    ) -> Option<(crate::sip::endpoint::TxId, Writer)> {
+        let flow = self.usage(leg)?.dialog.flow;
+        let contact = self.contact(flow);
+        let usage = self.usage(leg)?;
+        let pending = usage.pending.as_ref()?;
+        let tag = usage.dialog.local_tag();
+        let mut writer = Writer::reply(&pending.invite, status, flow.remote, Some(tag));
+        if status < 300 {
+            writer = record_route(writer, &pending.invite).header(Name::Contact, contact);
+        }
+        Some((pending.tx, writer))
+    }
+}

@@ -1,0 +1,179 @@
+//! We ring somebody: RFC 3261 §13.2.
+
+use super::{Event, State, Usage, sdp};
+use crate::base::{LegId, Mono};
+use crate::sip::Flow;
+use crate::sip::dialog::Dialog;
+use crate::sip::endpoint::{ALLOW, Endpoint, TxId};
+use crate::sip::message::{Message, Method, Name, Writer};
+
+/// Whom we ring, and what we say.
+#[derive(Clone, Copy, Debug)]
+pub struct Invitation<'a> {
+    /// The Request-URI: the address that the phone registered.
+    pub uri: &'a str,
+    /// Along which flow.
+    pub flow: Flow,
+    /// The user part of From: the caller's number.
+    pub from: &'a str,
+    /// The display name in From.
+    pub from_name: Option<&'a str>,
+    /// The user part of To: whom the caller means.
+    pub to: &'a str,
+    /// Our offer.
+    pub sdp: &'a str,
+    /// How many hops are left (§16.6, 3): the caller's number, less one.
+    pub max_forwards: u32,
+}
+
+impl Endpoint {
+    /// Sends an INVITE as this leg.
+    pub fn invite(&mut self, now: Mono, leg: LegId, it: Invitation<'_>) {
+        let flow = it.flow;
+        let host = self.address(flow).ip();
+        let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
+        let address = format!("<sip:{}@{host}>", it.from);
+        let from = match it.from_name {
+            Some(name) => format!("{} {address}", quoted(name)),
+            None => address,
+        };
+        let to = format!("<sip:{}@{host}>", it.to);
+        let (call_id, tag) = (self.rng.token() + &self.rng.token(), self.rng.token());
+        let mut dialog = Dialog::outgoing(flow, call_id, it.uri, from, tag, to);
+        let (branch, via) = self.via(flow);
+        let bytes = dialog
+            .invite(it.uri, &via, it.max_forwards)
+            .header(Name::Contact, self.contact(flow))
+            .header(Name::Allow, ALLOW)
+            .finish_with("application/sdp", it.sdp.as_bytes());
+        let tx = self.open_invite_client(now, flow, leg, &branch, bytes);
+        let state = State::Inviting { tx, heard: false, until: None };
+        self.legs.insert(leg, Usage { dialog, state, pending: None, unacked: None, left: None });
+    }
+
+    /// A response to an INVITE of ours that the transaction passed on.
+    pub(in crate::sip) fn invite_answered(
+        &mut self,
+        now: Mono,
+        leg: LegId,
+        tx: TxId,
+        response: &Message,
+    ) {
+        match response.status().unwrap_or(0) {
+            status @ 100..=199 => self.provisional(now, leg, status),
+            200..=299 => self.accepted(now, leg, tx, response),
+            status => {
+                self.tell(leg, Event::Refused { status });
+                self.drop_leg(leg);
+            }
+        }
+    }
+
+    /// A transaction of ours for this leg got no answer, or no ACK.
+    pub(in crate::sip) fn unanswered(&mut self, _now: Mono, leg: LegId, tx: TxId) {
+        let is_invite = self
+            .usage(leg)
+            .is_some_and(|it| matches!(it.state, State::Inviting { tx: own, .. } if own == tx));
+        if is_invite {
+            // §8.1.3.1: as if a 408 had come.
+            self.tell(leg, Event::Refused { status: 408 });
+            self.drop_leg(leg);
+        }
+    }
+
+    /// ACKs a refusal: of the transaction, with its own branch (§17.1.1.3).
+    pub(in crate::sip) fn ack_refusal(&mut self, id: TxId, response: &Message) {
+        let Some(tx) = self.txs.get(&id) else { return };
+        let Ok(invite) = Message::parse(tx.request.clone()) else { return };
+        let to = response.first(Name::To).unwrap_or_default();
+        let ack = copy(&invite, Method::Ack).raw(Name::To.word(), to).finish();
+        self.sends.push((tx.flow, ack));
+    }
+
+    fn provisional(&mut self, now: Mono, leg: LegId, status: u16) {
+        let Some(usage) = self.usage(leg) else { return };
+        let State::Inviting { heard, .. } = &mut usage.state else { return };
+        let is_first = !std::mem::replace(heard, true);
+        if is_first && let Some(reason) = usage.left.clone() {
+            return self.cancel(now, leg, &reason);
+        }
+        if status > 100 {
+            self.tell(leg, Event::Ringing { status });
+        }
+    }
+
+    /// A 2xx: the first opens the dialog; the same again gets its ACK again; one of another fork is
+    /// thanked and hung up (§13.2.2.4).
+    fn accepted(&mut self, now: Mono, leg: LegId, id: TxId, response: &Message) {
+        let Some(tx) = self.txs.get(&id) else { return };
+        let tag = response.to().ok().and_then(|it| it.tag()).unwrap_or_default().to_owned();
+        let flow = tx.flow;
+        if let Some((_, ack)) = tx.acks.iter().find(|it| it.0 == tag) {
+            let ack = ack.clone();
+            self.sends.push((flow, ack));
+            return;
+        }
+        let Ok(invite) = Message::parse(tx.request.clone()) else { return };
+        let Ok(dialog) = Dialog::of_invite(&invite, flow).map(|it| it.confirmed_by(response))
+        else {
+            return;
+        };
+        let (_, via) = self.via(flow);
+        let ack = dialog.ack(dialog.local_seq(), &via).finish();
+        self.sends.push((flow, ack.clone()));
+        if let Some(tx) = self.txs.get_mut(&id)
+            && tx.acks.len() < FORKS_MAX
+        {
+            tx.acks.push((tag, ack));
+        }
+        let Some(usage) = self.usage(leg).filter(|it| matches!(it.state, State::Inviting { .. }))
+        else {
+            let (branch, via) = self.via(flow);
+            let mut dialog = dialog;
+            let bye = dialog.request(Method::Bye, &via).finish();
+            self.open_client(now, flow, &branch, Method::Bye, bye);
+            return;
+        };
+        usage.dialog = dialog;
+        usage.state = State::Up;
+        let left = usage.left.take();
+        self.arm(leg);
+        match left {
+            // §9.1: the CANCEL crossed the 2xx, or never left.
+            Some(reason) => self.bye(now, leg, &reason),
+            None => self.tell(leg, Event::Accepted { sdp: sdp(response) }),
+        }
+    }
+}
+
+/// The most 2xx of different forks of one INVITE whose ACKs are kept.
+const FORKS_MAX: usize = 8;
+
+/// Begins an ACK or CANCEL from the INVITE that it means: same Request-URI, Via, From, Call-ID,
+/// number and Route (§9.1, §17.1.1.3). The caller adds To.
+pub(super) fn copy(invite: &Message, method: Method) -> Writer {
+    let raw = |name| invite.first(name).unwrap_or_default();
+    let mut it = Writer::request(method, invite.request_uri().unwrap_or_default())
+        .raw(Name::Via.word(), raw(Name::Via))
+        .header(Name::MaxForwards, 70);
+    for route in invite.values(Name::Route) {
+        it = it.raw(Name::Route.word(), route);
+    }
+    let number = invite.cseq().map_or(0, |it| it.number);
+    it.raw(Name::From.word(), raw(Name::From))
+        .raw(Name::CallId.word(), raw(Name::CallId))
+        .header(Name::CSeq, format_args!("{number} {}", method.word()))
+}
+
+/// A display name as a quoted string (§25.1).
+fn quoted(name: &str) -> String {
+    let mut it = String::from('"');
+    for c in name.chars() {
+        if matches!(c, '"' | '\\') {
+            it.push('\\');
+        }
+        it.push(c);
+    }
+    it.push('"');
+    it
+}

@@ -1,0 +1,179 @@
+//! Real phones and the real binary. The phones are baresip's; where there is none, these stories
+//! are left out, unless `MOONSWITCH_INTEROP=1` (as in `make test`) says that they may not be.
+#![cfg(feature = "node")]
+
+#[path = "interop/ear.rs"]
+mod ear;
+#[path = "interop/gate.rs"]
+mod gate;
+#[path = "interop/pbx.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
+mod pbx;
+#[path = "interop/phone.rs"]
+mod phone;
+#[path = "interop/scratch.rs"]
+mod scratch;
+#[path = "interop/wait.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
+mod wait;
+
+use std::time::Duration;
+
+use ear::check_heard;
+use pbx::{EXTENSIONS, Pbx};
+use phone::{Account, OPUS, PCMA, Phone};
+use wait::{let_pass, wait_for};
+
+/// How long a conversation lasts, and how much of it is to be heard at least.
+const TALK: Duration = Duration::from_secs(3);
+const HEARD: f64 = 2.0;
+
+#[test]
+fn two_phones_hear_each_other_without_us() {
+    gate::or_return!();
+    let nobody = "127.0.0.1:9".parse().unwrap();
+    let account =
+        |number, hz| Account { number, password: "none", server: nobody, codec: PCMA, hz };
+    let mut ann = Phone::start(&account("1001", 440));
+    let mut bob = Phone::start(&account("1002", 1000));
+    ann.dial_uri(&bob.address("1002"));
+    talk_and_hang_up(&mut ann, &mut bob, Side::Caller);
+}
+
+#[test]
+fn two_phones_talk_pcma_and_the_caller_hangs_up() {
+    gate::or_return!();
+    check_call(PCMA, Side::Caller);
+}
+
+#[test]
+fn two_phones_talk_pcma_and_the_callee_hangs_up() {
+    gate::or_return!();
+    check_call(PCMA, Side::Callee);
+}
+
+#[test]
+fn two_phones_talk_opus_and_the_caller_hangs_up() {
+    gate::or_return!();
+    check_call(OPUS, Side::Caller);
+}
+
+#[test]
+fn two_phones_talk_opus_and_the_callee_hangs_up() {
+    gate::or_return!();
+    check_call(OPUS, Side::Callee);
+}
+
+#[test]
+fn a_phone_that_calls_the_echo_hears_itself() {
+    gate::or_return!();
+    for codec in [PCMA, OPUS] {
+        let pbx = Pbx::start();
+        let mut ann = registered(&pbx, 0, codec, 440);
+        ann.dial("*43");
+        ann.expect_established();
+        let_pass(TALK);
+        ann.hang_up();
+        ann.expect_closed();
+        check_heard(&ann.heard(), 440, HEARD);
+        nothing_is_left(&pbx);
+    }
+}
+
+#[test]
+fn a_stranger_is_refused() {
+    gate::or_return!();
+    let pbx = Pbx::start();
+    for (number, password) in [("1001", "wrong-password"), ("1999", "correct-horse")] {
+        let stranger = Phone::start(&account(&pbx, number, password, PCMA, 440));
+        stranger.expect_refused("SIP/2.0 403");
+        assert_eq!(pbx.health("registrations"), 0);
+    }
+}
+
+#[test]
+fn a_number_that_nobody_has_is_not_found() {
+    gate::or_return!();
+    let pbx = Pbx::start();
+    let mut ann = registered(&pbx, 0, PCMA, 440);
+    ann.dial("7777");
+    let reason = ann.expect_closed();
+    assert!(reason.starts_with("404"), "{reason}");
+    nothing_is_left(&pbx);
+}
+
+#[test]
+fn a_call_is_ended_when_the_pbx_leaves() {
+    gate::or_return!();
+    let mut pbx = Pbx::start();
+    let mut ann = registered(&pbx, 0, PCMA, 440);
+    let mut bob = registered(&pbx, 1, PCMA, 1000);
+    ann.dial("1002");
+    ann.expect_established();
+    bob.expect_established();
+    pbx.signal("TERM");
+    ann.expect_closed();
+    bob.expect_closed();
+    assert_eq!(pbx.wait().code(), Some(0));
+}
+
+/// Who hangs up.
+#[derive(Clone, Copy)]
+enum Side {
+    Caller,
+    Callee,
+}
+
+#[track_caller]
+fn check_call(codec: &str, ends: Side) {
+    let pbx = Pbx::start();
+    let mut ann = registered(&pbx, 0, codec, 440);
+    let mut bob = registered(&pbx, 1, codec, 1000);
+    assert_eq!(pbx.health("registrations"), 2);
+    ann.dial("1002");
+    talk_and_hang_up(&mut ann, &mut bob, ends);
+    nothing_is_left(&pbx);
+}
+
+#[track_caller]
+fn talk_and_hang_up(ann: &mut Phone, bob: &mut Phone, ends: Side) {
+    ann.expect_established();
+    bob.expect_established();
+    let_pass(TALK);
+    match ends {
+        Side::Caller => ann.hang_up(),
+        Side::Callee => bob.hang_up(),
+    }
+    ann.expect_closed();
+    bob.expect_closed();
+    check_heard(&ann.heard(), 1000, HEARD);
+    check_heard(&bob.heard(), 440, HEARD);
+}
+
+/// A phone of one of the known extensions, registered.
+fn registered(pbx: &Pbx, which: usize, codec: &str, hz: u32) -> Phone {
+    let (number, password) = EXTENSIONS[which];
+    let before = pbx.health("registrations");
+    let phone = Phone::start(&account(pbx, number, password, codec, hz));
+    wait_for("a registration", Duration::from_secs(15), || {
+        (pbx.health("registrations") > before).then_some(())
+    });
+    phone
+}
+
+fn account<'a>(
+    pbx: &Pbx,
+    number: &'a str,
+    password: &'a str,
+    codec: &'a str,
+    hz: u32,
+) -> Account<'a> {
+    Account { number, password, server: pbx.sip(), codec, hz }
+}
+
+#[track_caller]
+fn nothing_is_left(pbx: &Pbx) {
+    wait_for("the end of all calls", Duration::from_secs(10), || {
+        (pbx.health("calls") == 0).then_some(())
+    });
+}

@@ -1,0 +1,166 @@
+//! The binary under test, as a user runs it.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::scratch::{Scratch, audio_ports};
+use crate::wait::wait_for;
+
+/// How long a start or an end may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The extensions of a PBX in the tests: number and password.
+pub(crate) const EXTENSIONS: [(&str, &str); 2] =
+    [("1001", "correct-horse"), ("1002", "battery-staple")];
+
+/// A running PBX. It is killed when it is dropped.
+pub(crate) struct Pbx {
+    child: Child,
+    lines: Receiver<String>,
+    ready: String,
+    scratch: Scratch,
+}
+
+impl Pbx {
+    /// Starts one with the known extensions and waits until it is ready.
+    pub(crate) fn start() -> Self {
+        let scratch = Scratch::new("pbx");
+        let rows = EXTENSIONS.map(|(number, password)| {
+            format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
+        });
+        fs::write(scratch.file("extensions.toml"), rows.concat()).unwrap();
+        Self::start_in(scratch)
+    }
+
+    /// Starts one on a data directory and waits until it is ready.
+    pub(crate) fn start_in(scratch: Scratch) -> Self {
+        let mut child = command(scratch.path())
+            .stdout(Stdio::piped())
+            .stderr(File::create(scratch.file("pbx.log")).unwrap())
+            .spawn()
+            .unwrap();
+        let lines = lines_of(child.stdout.take().unwrap());
+        let mut pbx = Self { child, lines, ready: String::new(), scratch };
+        pbx.ready = pbx.lines.recv_timeout(PATIENCE).expect("the ready line");
+        assert!(pbx.ready.starts_with("ready "), "{}", pbx.ready);
+        pbx
+    }
+
+    /// Where phones reach it.
+    pub(crate) fn sip(&self) -> SocketAddr {
+        self.bound("sip=")
+    }
+
+    /// Where monitors reach it.
+    pub(crate) fn http(&self) -> SocketAddr {
+        self.bound("http=")
+    }
+
+    /// The ready line.
+    pub(crate) fn ready(&self) -> &str {
+        &self.ready
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What stands in its log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.scratch.file("pbx.log")).unwrap()
+    }
+
+    /// What it answers to an HTTP GET: head and body.
+    pub(crate) fn get(&self, path: &str) -> (String, String) {
+        let close = "Connection: close\r\n\r\n";
+        let answer = self.ask(&format!("GET {path} HTTP/1.1\r\nHost: pbx\r\n{close}"));
+        let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
+        (head.to_owned(), body.to_owned())
+    }
+
+    /// What it answers to these bytes over HTTP, if it listens to all of them.
+    pub(crate) fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.http()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut answer = Vec::new();
+        _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_end(&mut answer));
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// A number out of `/health`.
+    pub(crate) fn health(&self, field: &str) -> u64 {
+        let (_, body) = self.get("/health");
+        let (_, rest) = body.split_once(&format!("\"{field}\":")).expect(&body);
+        let end = rest.find([',', '}']).unwrap();
+        rest[..end].parse().expect(&body)
+    }
+
+    /// Sends it a signal, by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.id().to_string();
+        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_for("the end of the PBX", PATIENCE, || self.child.try_wait().unwrap())
+    }
+
+    /// What it said on standard output after the ready line, once it has ended.
+    pub(crate) fn last_words(&self) -> Vec<String> {
+        self.lines.iter().collect()
+    }
+
+    /// Ends it; what it leaves behind is for the next start.
+    pub(crate) fn into_scratch(mut self) -> Scratch {
+        self.signal("TERM");
+        self.wait();
+        std::mem::replace(&mut self.scratch, Scratch::new("pbx-ended"))
+    }
+
+    fn bound(&self, key: &str) -> SocketAddr {
+        let value = self.ready.split_whitespace().find_map(|it| it.strip_prefix(key));
+        value.unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Pbx {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("--- log of the PBX\n{}", self.log());
+        }
+    }
+}
+
+/// Runs the binary to its end.
+pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
+    command(data).args(words).output().unwrap()
+}
+
+fn command(data: &Path) -> Command {
+    let (low, high) = audio_ports();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
+    command.env_remove("MOONSWITCH_LOG").arg("serve").arg("--data").arg(data);
+    command.args(["--sip=127.0.0.1:0", "--http=127.0.0.1:0", &format!("--rtp={low}-{high}")]);
+    command
+}
+
+/// The lines of a stream, read by a thread so that its writer is never stopped.
+pub(crate) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, lines) = channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stream).lines() {
+            let Ok(line) = line else { return };
+            _ = sender.send(line);
+        }
+    });
+    lines
+}

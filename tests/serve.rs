@@ -1,0 +1,155 @@
+//! `moonswitch serve` as those see it who run it: it starts, says so, answers, and goes when told.
+#![cfg(feature = "node")]
+
+#[path = "interop/pbx.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
+mod pbx;
+#[path = "interop/scratch.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
+mod scratch;
+#[path = "interop/wait.rs"]
+#[allow(dead_code, reason = "each test program uses its part of the driver")]
+mod wait;
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use pbx::Pbx;
+use scratch::Scratch;
+use wait::{timed, wait_for};
+
+#[test]
+fn the_first_start_makes_two_extensions_and_the_second_keeps_them() {
+    let pbx = Pbx::start_in(Scratch::new("first"));
+    assert!(pbx.log().contains("extensions.toml"), "{}", pbx.log());
+    let scratch = pbx.into_scratch();
+    let file = scratch.file("extensions.toml");
+    let first = fs::read_to_string(&file).unwrap();
+    assert!(first.contains("\"1001\"") && first.contains("\"1002\""));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let pbx = Pbx::start_in(scratch);
+    for password in first.lines().filter_map(|it| it.strip_prefix("password = ")) {
+        assert!(!pbx.log().contains(password.trim_matches('"')), "a password in the log");
+    }
+    let scratch = pbx.into_scratch();
+    assert_eq!(fs::read_to_string(scratch.file("extensions.toml")).unwrap(), first);
+}
+
+#[test]
+fn one_ready_line_names_every_port() {
+    let mut pbx = Pbx::start();
+    let words: Vec<_> = pbx.ready().split(' ').map(str::to_owned).collect();
+    assert_eq!(words[0], "ready");
+    assert!(words[1].starts_with("sip=127.0.0.1:") && !words[1].ends_with(":0"));
+    assert!(words[2].starts_with("http=127.0.0.1:") && !words[2].ends_with(":0"));
+    assert!(words[3].starts_with("rtp=") && words[4].starts_with("scripts="));
+    pbx.signal("TERM");
+    pbx.wait();
+    assert!(pbx.last_words().is_empty());
+}
+
+#[test]
+fn health_is_answered_and_everything_else_is_not_found() {
+    let pbx = Pbx::start();
+    let (head, body) = pbx.get("/health");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    assert!(head.to_lowercase().contains("content-type: application/json"), "{head}");
+    assert!(body.starts_with(r#"{"status":"ok","version":""#), "{body}");
+    assert_eq!((pbx.health("calls"), pbx.health("registrations")), (0, 0));
+
+    let (head, body) = pbx.get("/etc/passwd");
+    assert!(head.starts_with("HTTP/1.1 404"), "{head}");
+    assert!(head.contains("application/problem+json"), "{head}");
+    assert!(body.contains(r#""status":404"#), "{body}");
+
+    let huge = format!("GET /health HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(100_000));
+    assert!(!pbx.ask(&huge).starts_with("HTTP/1.1 200"));
+    assert!(pbx.get("/health").0.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn a_silent_http_client_is_sent_away() {
+    let pbx = Pbx::start();
+    let mut silent = TcpStream::connect(pbx.http()).unwrap();
+    silent.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    silent.write_all(b"GET /health HTT").unwrap();
+    let (read, span) = timed(|| silent.read_to_end(&mut Vec::new()));
+    assert!(read.is_ok(), "{read:?}");
+    assert!(span < Duration::from_secs(15), "{span:?}");
+}
+
+#[test]
+fn a_signal_ends_it_in_order_and_soon() {
+    for signal in ["TERM", "INT"] {
+        let mut pbx = Pbx::start();
+        pbx.signal(signal);
+        let (status, span) = timed(|| pbx.wait());
+        assert_eq!(status.code(), Some(0), "{}", pbx.log());
+        assert!(span < Duration::from_secs(2), "{span:?}");
+    }
+}
+
+#[test]
+fn wrong_words_are_usage_and_wrong_values_are_settings() {
+    let scratch = Scratch::new("wrong");
+    check(&scratch, &["--rpt", "1-2"], 2, "did you mean --rtp?");
+    check(&scratch, &["--advertise", "nowhere"], 3, "--advertise \"nowhere\" is wrong: it wants");
+    check(&scratch, &["--advertise", "nowhere"], 3, "such as 203.0.113.5");
+    check(&scratch, &["--scripts", "/does/not/exist"], 3, "--scripts \"/does/not/exist\" is wrong");
+}
+
+#[test]
+fn a_wrong_line_of_the_extensions_is_named() {
+    let scratch = Scratch::new("wrong-file");
+    let text = "[[extension]]\nnumber = \"1001\"\npassword = \"1001\"\n";
+    fs::write(scratch.file("extensions.toml"), text).unwrap();
+    check(&scratch, &[], 3, "extensions.toml:3: a password has at least 8 characters");
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let holder = UdpSocket::bind(taken).unwrap();
+    let scratch = Scratch::new("taken");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_moonswitch"))
+        .args(["--data".as_ref(), scratch.path().as_os_str()])
+        .args(["--sip", &taken.to_string(), "--http", "127.0.0.1:0"])
+        .output()
+        .unwrap();
+    drop(holder);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(text.contains(&format!("cannot bind --sip {taken}")), "{text}");
+}
+
+#[test]
+fn it_sleeps_when_there_is_nothing_to_do() {
+    let pbx = Pbx::start();
+    let before = switches(&pbx);
+    wait::let_pass(Duration::from_secs(1));
+    let woken = switches(&pbx) - before;
+    assert!(woken < 50, "woken {woken} times in an idle second");
+}
+
+/// How often the threads of a PBX went to sleep.
+fn switches(pbx: &Pbx) -> u64 {
+    let tasks = fs::read_dir(format!("/proc/{}/task", pbx.id())).unwrap();
+    let count = |status: String| {
+        let line = status.lines().find_map(|it| it.strip_prefix("voluntary_ctxt_switches:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    tasks.map(|it| count(fs::read_to_string(it.unwrap().path().join("status")).unwrap())).sum()
+}
+
+#[track_caller]
+fn check(scratch: &Scratch, words: &[&str], code: i32, message: &str) {
+    let words: Vec<_> = words.to_vec();
+    let output = pbx::run(scratch.path(), &words);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    assert!(text.contains(message), "{text}");
+}
