@@ -27,3 +27,6 @@ mod voice;
 pub use command::{Command, Open, Source};
 pub use event::{Event, Out, Packet, Relayed, Stats};
 pub use plane::Plane;
+
+#[cfg(test)]
+mod tests;
