@@ -103,6 +103,9 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if !matches!(call.job, Some(Job::Ring(_))) {
+            return;
+        }
         let Some(callee) = call.callee(leg) else { return };
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
         let agreed = match (callee.offer.take(), answer) {

@@ -210,7 +210,11 @@ impl<P: Plan> Switch<P> {
             }
             Step::Handled { call, end } => self.handled(now, call, end, out),
             Step::Over { call } => {
-                self.calls.remove(&call);
+                let over = self.calls.remove(&call);
+                for op in over.into_iter().flat_map(|it| it.sleeps) {
+                    self.ops.remove(&op);
+                    self.timers.set(op, None);
+                }
             }
         }
     }

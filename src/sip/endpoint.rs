@@ -403,7 +403,14 @@ impl Endpoint {
                 (Done::Ack | Done::Pass | Done::PassAck | Done::Failed, ..) => {}
             }
         }
-        if is_over && let Some(tx) = self.txs.remove(&id) {
+        if is_over {
+            self.forget(id);
+        }
+    }
+
+    /// Forgets a transaction.
+    pub(super) fn forget(&mut self, id: TxId) {
+        if let Some(tx) = self.txs.remove(&id) {
             self.by_key.remove(&tx.key);
             self.timers.set(Timer::Tx(id), None);
         }

@@ -213,11 +213,12 @@ impl Endpoint {
     pub(super) fn leg_timeout(&mut self, now: Mono, leg: LegId) {
         let t2 = self.timing.t2;
         let Some(usage) = self.usage(leg) else { return };
-        if let State::Inviting { until: Some(until), .. } = usage.state
+        if let State::Inviting { tx, until: Some(until), .. } = usage.state
             && now >= until
         {
-            self.drop_leg(leg);
-            return;
+            // §9.1: no answer to a cancelled INVITE for 64*T1: its transaction is over too.
+            self.forget(tx);
+            return self.drop_leg(leg);
         }
         let flow = usage.dialog.flow;
         if let Some(it) = &mut usage.unacked {

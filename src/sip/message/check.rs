@@ -1,10 +1,10 @@
 //! The strict reading of a framed message: what a 400 is for (RFC 3261 §8.2, §16.3).
 
-use memchr::memchr;
+use memchr::memchr2_iter;
 
 use super::parse::Start;
 use super::scan::{is_blank, is_token, number, trim_end};
-use super::{Fault, MAX_URI, Message, Name, Scheme, Uri};
+use super::{Fault, MAX_URI, MAX_VALUES, Message, Name, Scheme, Uri};
 
 impl Message {
     /// Whether a request or response is sound enough to be worked with. Afterwards `top_via`,
@@ -21,8 +21,12 @@ impl Message {
             }
         }
         self.top_via()?;
-        self.from()?;
-        self.to()?;
+        for (name, address) in [(Name::From, self.from()?), (Name::To, self.to()?)] {
+            // A tag that is there but says nothing would be none to us and one to others.
+            if address.params.has("tag") && address.tag().is_none() {
+                return Err(Fault::Malformed(name));
+            }
+        }
         if self.call_id().is_none_or(|id| id.bytes().any(is_blank)) {
             return Err(Fault::Malformed(Name::CallId));
         }
@@ -31,8 +35,13 @@ impl Message {
         }
         self.max_forwards()?;
         self.check_length()?;
-        match self.fields.iter().any(|field| memchr(b'\r', self.at(field.value)).is_some()) {
-            true => Err(Fault::StrayReturn),
+        for name in [Name::Via, Name::Route, Name::RecordRoute, Name::Path, Name::Contact] {
+            if self.list(name).nth(MAX_VALUES).is_some() {
+                return Err(Fault::TooMany(name));
+            }
+        }
+        match self.fields.iter().any(|field| has_stray_control(self.at(field.value))) {
+            true => Err(Fault::StrayControl),
             false => Ok(()),
         }
     }
@@ -73,4 +82,12 @@ impl Message {
             _ => Ok(()),
         }
     }
+}
+
+/// RFC 3261 §25.1: a `quoted-pair` may escape NUL, but not CR.
+fn has_stray_control(value: &[u8]) -> bool {
+    memchr2_iter(b'\r', 0, value).any(|at| {
+        let before = at.checked_sub(1).and_then(|before| value.get(before));
+        value.get(at) == Some(&b'\r') || before != Some(&b'\\')
+    })
 }

@@ -46,6 +46,8 @@ pub enum Fault {
     Repeated(Name),
     /// A header is not what its grammar says.
     Malformed(Name),
+    /// More than `MAX_VALUES` values of a header that lists them.
+    TooMany(Name),
     /// An address (`name-addr` or `addr-spec`) is not what its grammar says.
     Address,
     /// A URI is not what its grammar says.
@@ -64,8 +66,8 @@ pub enum Fault {
     ContentLengthConflict,
     /// The body is shorter than Content-Length says (RFC 3261 §18.3).
     BodyTooShort,
-    /// A carriage return without a line feed inside a header: others might see two lines.
-    StrayReturn,
+    /// A carriage return or an unescaped NUL inside a header: others might see it end there.
+    StrayControl,
 }
 
 impl Fault {
@@ -85,6 +87,7 @@ impl fmt::Display for Fault {
             Self::Missing(name) => write!(f, "Missing {name}"),
             Self::Repeated(name) => write!(f, "Multiple {name}"),
             Self::Malformed(name) => write!(f, "Malformed {name}"),
+            Self::TooMany(name) => write!(f, "Too Many {name}"),
             Self::Address => f.write_str("Malformed Address"),
             Self::Uri => f.write_str("Malformed URI"),
             Self::StartLine => f.write_str("Malformed Request Line"),
@@ -94,7 +97,7 @@ impl fmt::Display for Fault {
             Self::CSeqMethod => f.write_str("CSeq Method Mismatch"),
             Self::ContentLengthConflict => f.write_str("Conflicting Content-Length"),
             Self::BodyTooShort => f.write_str("Body Shorter Than Content-Length"),
-            Self::StrayReturn => f.write_str("Stray Carriage Return"),
+            Self::StrayControl => f.write_str("Stray Control Character"),
         }
     }
 }

@@ -64,6 +64,8 @@ use parse::{Field, Span, Start};
 pub const MAX_MESSAGE: usize = 65_535;
 /// The most header lines we read. The longest of RFC 4475 has 49; a thousand are an attack.
 pub const MAX_HEADERS: usize = 128;
+/// The most values of Via, Route, Record-Route, Path or Contact that `check` lets pass.
+pub const MAX_VALUES: usize = 128;
 /// The longest start line we read.
 pub const MAX_START_LINE: usize = 8_192;
 /// The longest header name we read.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{cut, is_blank, trim, trim_end, trim_start};
+use super::scan::{closing_quote, cut, is_blank, trim, trim_end, trim_start};
 use super::uri::is_scheme;
 use super::{Fault, MAX_URI, Params};
 
@@ -87,17 +87,6 @@ impl<'a> NameAddr<'a> {
         }
         let params = Params::new(params);
         params.is_well_formed().then_some(Self { display, uri, params })
-    }
-}
-
-fn closing_quote(bytes: &[u8]) -> Option<usize> {
-    let mut at = 0;
-    loop {
-        at += match bytes.get(at)? {
-            b'"' => return Some(at),
-            b'\\' => 2,
-            _ => 1,
-        };
     }
 }
 

@@ -1,6 +1,6 @@
 //! `;name=value` lists, behind an address, a Via or a URI.
 
-use super::scan::{cut, is_token, split, trim};
+use super::scan::{closing_quote, cut, is_blank, is_token, split, trim};
 
 /// The parameters as written; each look-up reads them anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,17 +60,12 @@ impl<'a> Params<'a> {
     }
 }
 
-/// A value may be nearly anything, but a quote that opens must close at the end.
+/// A quoted string and nothing else, or anything that does not look like the start of another value.
 fn is_value(value: &[u8]) -> bool {
     match trim(value) {
-        [b'"', inner @ .., b'"'] => !ends_in_escape(inner),
-        [b'"', ..] => false,
-        _ => true,
+        [b'"', rest @ ..] => closing_quote(rest).is_some_and(|end| end + 1 == rest.len()),
+        bare => !bare.iter().any(|&byte| is_blank(byte) || b"\",<>".contains(&byte)),
     }
-}
-
-fn ends_in_escape(inner: &[u8]) -> bool {
-    inner.iter().rev().take_while(|&&byte| byte == b'\\').count() % 2 == 1
 }
 
 fn unquoted(value: &[u8]) -> &[u8] {

@@ -136,10 +136,9 @@ fn start_line(lines: &mut Lines<'_>) -> Result<Start, ParseError> {
 }
 
 fn status_line(lines: &Lines<'_>, line: &[u8]) -> Option<Start> {
-    let (version, rest) = line.split_at_checked(8)?;
-    let rest = trim_start(rest.strip_prefix(b" ")?);
-    let (code, reason) = rest.split_at_checked(3)?;
-    if !version.eq_ignore_ascii_case(b"SIP/2.0") && !version.eq_ignore_ascii_case(b"SIP/2.0 ") {
+    let (version, rest) = line.split_at_checked(b"SIP/2.0".len())?;
+    let (code, reason) = trim_start(rest.strip_prefix(b" ")?).split_at_checked(3)?;
+    if !version.eq_ignore_ascii_case(b"SIP/2.0") {
         return None;
     }
     let status = number(code).filter(|code| (100..700).contains(code))?;
@@ -211,8 +210,9 @@ impl<'a> Lines<'a> {
 
     /// Where a part of our bytes lies in them.
     fn span(&self, part: &[u8]) -> Span {
-        let start = (part.as_ptr().addr()).saturating_sub(self.bytes.as_ptr().addr());
-        Span::new(start, start + part.len())
+        let offset = part.as_ptr().addr().saturating_sub(self.bytes.as_ptr().addr());
+        let start = offset.min(self.bytes.len());
+        Span::new(start, (start + part.len()).min(self.bytes.len()))
     }
 }
 
@@ -225,7 +225,6 @@ fn header_parts(line: &[u8]) -> Option<(&[u8], &[u8])> {
     if name.is_empty() || name.len() > MAX_NAME {
         return None;
     }
-    // An empty tail of the line is still a part of it, so that its span can be told.
     Some((name, trim(value)))
 }
 

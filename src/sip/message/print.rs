@@ -4,6 +4,7 @@ use std::fmt::{self, Display, Write as _};
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use memchr::memchr3;
 
 use super::scan::{cut, is_blank, is_token};
 use super::{Message, Method, Name, NameAddr, Via, reason_phrase};
@@ -71,11 +72,12 @@ impl Writer {
         for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
             let Some(value) = request.first(name) else { continue };
             writer.begin_line(name.word());
-            writer.clean(value);
-            if let (Name::To, Some(tag), 101..) = (name, to_tag, status)
-                && NameAddr::parse(value).is_ok_and(|to| !to.params.has("tag"))
-            {
-                writer.print(format_args!(";tag={tag}"));
+            match to_tag.filter(|_| name == Name::To && status > 100 && lacks_tag(value)) {
+                Some(tag) => {
+                    writer.clean(value.strip_suffix(b";").unwrap_or(value));
+                    writer.print(format_args!(";tag={tag}"));
+                }
+                None => writer.clean(value),
             }
             writer.end_line();
         }
@@ -156,10 +158,15 @@ impl Writer {
     }
 
     fn clean(&mut self, value: &[u8]) {
-        self.0.extend(value.iter().map(|byte| match byte {
-            b'\r' | b'\n' | 0 => b' ',
-            other => *other,
-        }));
+        let start = self.0.len();
+        self.0.extend_from_slice(value);
+        if memchr3(b'\r', b'\n', 0, value).is_some() {
+            for byte in self.0.iter_mut().skip(start) {
+                if matches!(byte, b'\r' | b'\n' | 0) {
+                    *byte = b' ';
+                }
+            }
+        }
     }
 }
 
@@ -168,6 +175,11 @@ impl fmt::Write for Writer {
         self.clean(text.as_bytes());
         Ok(())
     }
+}
+
+/// Whether this is a To that a tag can be added to.
+fn lacks_tag(to: &[u8]) -> bool {
+    NameAddr::parse(to).is_ok_and(|to| !to.params.has("tag"))
 }
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";

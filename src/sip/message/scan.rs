@@ -47,6 +47,18 @@ pub(super) fn cut(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// Where the quoted string ends whose opening quote stands in front of `bytes`.
+pub(super) fn closing_quote(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += match bytes.get(at)? {
+            b'"' => return Some(at),
+            b'\\' => 2,
+            _ => 1,
+        };
+    }
+}
+
 /// The trimmed pieces between separators that stand outside of quotes and angle brackets.
 pub(super) fn split(bytes: &[u8], separator: u8) -> Split<'_> {
     Split { rest: Some(bytes), separator }

@@ -69,11 +69,17 @@ pub fn reason_phrase(status: u16) -> &'static str {
         606 => "Not Acceptable",
         607 => "Unwanted",
         608 => "Rejected",
-        101..200 => "Progress",
-        201..300 => "Success",
-        303..400 => "Redirection",
+        _ => class_phrase(status),
+    }
+}
+
+const fn class_phrase(status: u16) -> &'static str {
+    match status {
+        0..200 => "Progress",
+        200..300 => "Success",
+        300..400 => "Redirection",
+        400..500 => "Request Failure",
         500..600 => "Server Failure",
-        600..700 => "Global Failure",
-        _ => "Request Failure",
+        600.. => "Global Failure",
     }
 }

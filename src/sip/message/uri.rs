@@ -99,12 +99,12 @@ pub(super) fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
         None => text.find(':').unwrap_or(text.len()),
     };
     let (host, port) = text.split_at_checked(host_end)?;
-    let host = host.trim_end();
-    let port = match port.trim_start().strip_prefix(':') {
-        Some(digits) if digits.trim().bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.trim().parse().ok()?)
+    let host = host.trim_ascii_end();
+    let port = match port.trim_ascii_start().strip_prefix(':') {
+        Some(digits) if digits.trim_ascii().bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.trim_ascii().parse().ok()?)
         }
-        None if port.trim().is_empty() => None,
+        None if port.trim_ascii().is_empty() => None,
         _ => return None,
     };
     is_host(host).then_some((host, port))
@@ -139,21 +139,17 @@ fn decoded(text: &str) -> Cow<'_, str> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {
-        let (byte, next) = match rest {
-            [b'%', high, low, after @ ..] => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => (high << 4 | low, after),
-                _ => (*first, after_one(rest)),
-            },
-            _ => (*first, after),
+        let escaped = match rest {
+            [b'%', high, low, after @ ..] => {
+                hex(*high).zip(hex(*low)).map(|(high, low)| (high << 4 | low, after))
+            }
+            _ => None,
         };
+        let (byte, next) = escaped.unwrap_or((*first, after));
         bytes.push(byte);
         rest = next;
     }
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-fn after_one(bytes: &[u8]) -> &[u8] {
-    bytes.get(1..).unwrap_or_default()
 }
 
 fn hex(digit: u8) -> Option<u8> {

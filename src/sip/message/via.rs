@@ -1,6 +1,6 @@
 //! Via: the way back (RFC 3261 §20.42, RFC 3581).
 
-use super::scan::{cut, is_token, split, trim, trim_start};
+use super::scan::{cut, is_token, trim, trim_start};
 use super::uri::host_and_port;
 use super::{Fault, Name, Params};
 
@@ -58,7 +58,7 @@ impl<'a> Via<'a> {
         let sent_by = str::from_utf8(trim(sent_by)).ok()?;
         let (host, port) = host_and_port(sent_by)?;
         let params = Params::new(params.unwrap_or_default());
-        if !params.is_well_formed() || split(value, b',').nth(1).is_some() {
+        if !params.is_well_formed() {
             return None;
         }
         Some(Self { transport: str::from_utf8(transport).ok()?, host, port, params, sent_by })

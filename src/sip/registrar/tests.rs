@@ -1,1 +1,100 @@
-//! (to come)
+use bytes::Bytes;
+
+use super::*;
+use crate::sip::Transport;
+
+#[test]
+fn a_phone_registers_refreshes_and_leaves() {
+    let mut it = Registrar::default();
+    let first = it.register(at(0), "1001", flow(1), &register(1, "<sip:a@x>", 600)).unwrap();
+    assert_eq!(first.contacts, ["<sip:a@x>;expires=600"]);
+    let again = it.register(at(100), "1001", flow(2), &register(2, "<sip:a@x>", 600)).unwrap();
+    assert_eq!(again.contacts.len(), 1);
+    let bound: Vec<_> = it.bindings("1001").cloned().collect();
+    assert_eq!(bound, [Binding { contact: "sip:a@x".into(), flow: flow(2) }], "the newest flow");
+    let gone = it.register(at(200), "1001", flow(2), &register(3, "<sip:a@x>", 0)).unwrap();
+    assert_eq!(gone.changes, [("sip:a@x".to_owned(), Duration::ZERO)]);
+    assert!(it.is_empty() && it.poll_timeout().is_none());
+}
+
+#[test]
+fn a_registration_runs_out() {
+    let mut it = Registrar::default();
+    it.register(at(0), "1001", flow(1), &register(1, "<sip:a@x>", 60)).unwrap();
+    assert_eq!(it.poll_timeout(), Some(at(60)));
+    assert_eq!(it.expire(at(59)), None);
+    assert_eq!(it.expire(at(60)), Some(("1001".into(), "sip:a@x".into())));
+    assert_eq!(it.bindings("1001").count(), 0);
+}
+
+#[test]
+fn several_phones_ring_until_there_are_too_many() {
+    let mut it = Registrar::default();
+    for n in 0..BINDINGS_MAX {
+        let request = register(1 + n as u32, &format!("<sip:a@x{n}>"), 600);
+        it.register(at(0), "1001", flow(1), &request).unwrap();
+    }
+    let one_more = it.register(at(0), "1001", flow(1), &register(99, "<sip:a@y>", 600));
+    assert_eq!(one_more, Err(Refused::TooMany));
+    let known = it.register(at(0), "1001", flow(1), &register(100, "<sip:a@x3>", 600));
+    assert!(known.is_ok(), "a known phone may refresh");
+    let all = it.register(at(0), "1001", flow(1), &register(101, "*", 0)).unwrap();
+    assert_eq!((all.contacts.len(), all.changes.len()), (0, BINDINGS_MAX));
+}
+
+#[test]
+fn a_device_with_a_new_address_replaces_its_old_one() {
+    let mut it = Registrar::default();
+    let contact = |host| format!("<sip:a@{host}>;+sip.instance=\"<urn:uuid:1>\"");
+    it.register(at(0), "1001", flow(1), &register(1, &contact("x"), 600)).unwrap();
+    it.register(at(0), "1001", flow(2), &register(2, &contact("y"), 600)).unwrap();
+    let bound: Vec<_> = it.bindings("1001").map(|it| it.contact.as_str()).collect();
+    assert_eq!(bound, ["sip:a@y"]);
+}
+
+#[test]
+fn what_comes_late_or_asks_too_little_changes_nothing() {
+    let mut it = Registrar::default();
+    it.register(at(0), "1001", flow(1), &register(5, "<sip:a@x>", 600)).unwrap();
+    let late = it.register(at(0), "1001", flow(1), &register(4, "<sip:a@x>", 0));
+    assert_eq!(late, Err(Refused::OutOfOrder));
+    let brief = it.register(at(0), "1001", flow(1), &register(6, "<sip:b@x>", 5));
+    assert_eq!(brief, Err(Refused::TooBrief));
+    let star = it.register(at(0), "1001", flow(1), &register(7, "*", 60));
+    assert!(matches!(star, Err(Refused::Malformed(_))));
+    assert_eq!(it.len(), 1);
+}
+
+#[test]
+fn a_long_wish_is_cut_and_a_question_changes_nothing() {
+    let mut it = Registrar::default();
+    let long = it.register(at(0), "1001", flow(1), &register(1, "<sip:a@x>", 999_999)).unwrap();
+    assert_eq!(long.contacts, [format!("<sip:a@x>;expires={EXPIRES_MAX}")]);
+    let question = register(2, "<sip:a@x>", 1).bytes().clone();
+    let question = String::from_utf8(question.to_vec()).unwrap();
+    let question: String =
+        question.lines().filter(|it| !it.starts_with("Contact")).map(|it| format!("{it}\r\n")).collect();
+    let asked = it.register(at(10), "1001", flow(1), &message(&question)).unwrap();
+    assert_eq!((asked.contacts.len(), asked.changes.len()), (1, 0));
+}
+
+fn register(number: u32, contact: &str, expires: u32) -> Message {
+    message(&format!(
+        "REGISTER sip:pbx SIP/2.0\r\nVia: SIP/2.0/UDP x;branch=z9hG4bK{number}\r\n\
+         From: <sip:1001@pbx>;tag=t\r\nTo: <sip:1001@pbx>\r\nCall-ID: r\r\n\
+         CSeq: {number} REGISTER\r\nContact: {contact}\r\nExpires: {expires}\r\n\r\n"
+    ))
+}
+
+fn message(text: &str) -> Message {
+    Message::parse(Bytes::copy_from_slice(text.as_bytes())).unwrap()
+}
+
+fn at(secs: u64) -> Mono {
+    Mono::from_millis(secs * 1000)
+}
+
+fn flow(n: u16) -> Flow {
+    let local = "10.0.0.1:5060".parse().unwrap();
+    Flow { transport: Transport::Udp, local, remote: ([10, 0, 0, 2], 5000 + n).into() }
+}

@@ -1,0 +1,52 @@
+# `make test` alone tells whether a change is good. The rest is for people with more time.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+CARGO ?= cargo
+# Seeds of the storms in `make long`.
+SEEDS ?= 100000
+
+.PHONY: help test needs fmt lint docs core tests locks long bench planted dist
+
+help: ## What there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+test: needs fmt lint docs core tests locks ## Everything that must hold; installs what it needs
+	@echo "All good."
+
+needs: ## Installs the phones and voices that tests talk to, when they are missing
+	@tests/needs.sh
+
+fmt:
+	$(CARGO) fmt --check
+
+lint:
+	$(CARGO) clippy --locked --release --all-targets -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --release --no-deps
+
+# The first lock: the computing rooms build without sockets, threads and HTTP.
+core:
+	$(CARGO) check --locked --release --lib --no-default-features
+
+tests:
+	MOONSWITCH_INTEROP=1 $(CARGO) test --locked --release
+
+locks: ## Breaks each border of the house once and expects to be stopped
+	@tests/locks.sh
+
+long: ## The storms, with many seeds (SEEDS=100000)
+	MOONSWITCH_SEEDS=$(SEEDS) $(CARGO) test --locked --release
+
+dist: ## The binary that ships
+	$(CARGO) build --locked --profile dist --bin moonswitch
+
+bench: dist ## What a registration, a call and a packet cost the binary that ships
+	$(CARGO) bench --locked --profile release --bench load
+
+planted: ## Plants known bugs one by one and expects a test to find each
+	@tests/planted/run.sh

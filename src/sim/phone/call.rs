@@ -1,0 +1,320 @@
+//! One call as a phone sees it: the dialog (RFC 3261 §12), what is said and what is heard.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::base::{Mono, Rng};
+use crate::sdp::Codec;
+use crate::sim::ear::{Ear, Expected};
+use crate::sim::voice::{FRAME, Voice};
+use crate::sip::message::{Contacts, Message, Method, Name, Uri, Writer};
+
+use super::Identity;
+use super::session::Session;
+
+/// A call of a phone. It stays after its end, to be asked what it was like.
+#[derive(Debug)]
+pub struct Call {
+    /// Who called.
+    pub side: Side,
+    /// The number at the other end, as the phone saw it.
+    pub peer: String,
+    /// How far it is.
+    pub phase: Phase,
+    /// Whether the 200 and its ACK were exchanged.
+    pub confirmed: bool,
+    /// The final status of the INVITE.
+    pub status: Option<u16>,
+    /// What was heard.
+    pub ear: Ear,
+    /// Whether it was heard ringing.
+    pub rang: bool,
+    pub(super) dialog: Dialog,
+    /// Our own description and its version.
+    pub(super) ours: Session,
+    pub(super) version: u32,
+    /// What its owner does next.
+    pub(super) next: Option<(Mono, Act)>,
+    mouth: Option<Mouth>,
+}
+
+/// Who called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// This phone.
+    Caller,
+    /// The other one.
+    Callee,
+}
+
+/// How far a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not answered.
+    Ringing,
+    /// Given up by the caller, who waits for the end of the INVITE.
+    Cancelled,
+    /// Answered.
+    Up,
+    /// This phone has hung up and waits for the answer to its BYE.
+    Leaving,
+    /// Over.
+    Over(Ending),
+}
+
+/// How a call ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// This phone hung up.
+    HungUp,
+    /// The other end hung up.
+    HungUpByPeer,
+    /// The callee refused, or the caller gave up and learned of it by 487.
+    Refused(u16),
+    /// Nothing was heard of the other end for too long.
+    Lost,
+}
+
+/// What the owner of a phone does when the time has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
+    Answer,
+    GiveUp,
+    HangUp,
+}
+
+/// What a request inside the call needs (RFC 3261 §12).
+#[derive(Debug)]
+pub(super) struct Dialog {
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) remote_tag: Option<String>,
+    local_uri: String,
+    remote_uri: String,
+    /// The peer's Contact; before it is known, whom the INVITE asks for.
+    target: String,
+    routes: Vec<String>,
+    pub(super) cseq: u32,
+    /// The branch and the number of the INVITE.
+    pub(super) invite: (String, u32),
+}
+
+/// What speaks.
+#[derive(Debug)]
+struct Mouth {
+    to: SocketAddr,
+    codec: Codec,
+    payload_type: u8,
+    expected: Expected,
+    speaks: bool,
+    source: u32,
+    seq: u16,
+    timestamp: u32,
+    count: u32,
+    next_at: Mono,
+}
+
+impl Call {
+    /// A call that this phone makes.
+    pub(super) fn outgoing(who: &Identity, number: &str, ours: Session, rng: &mut Rng) -> Self {
+        let host = who.server;
+        let dialog = Dialog {
+            call_id: format!("{}@{}", rng.token(), who.address.ip()),
+            local_tag: rng.token(),
+            remote_tag: None,
+            local_uri: format!("sip:{}@{host}", who.number),
+            remote_uri: format!("sip:{number}@{host}"),
+            target: format!("sip:{number}@{host}"),
+            routes: Vec::new(),
+            cseq: 0,
+            invite: (String::new(), 0),
+        };
+        Self::new(Side::Caller, number.to_owned(), dialog, ours)
+    }
+
+    /// A call that somebody makes to this phone; `None` if its INVITE cannot open a dialog.
+    pub(super) fn incoming(invite: &Message, ours: Session, rng: &mut Rng) -> Option<Self> {
+        let (from, to) = (invite.from().ok()?, invite.to().ok()?);
+        let dialog = Dialog {
+            call_id: invite.call_id()?.to_owned(),
+            local_tag: rng.token(),
+            remote_tag: from.tag().map(str::to_owned),
+            local_uri: to.uri.to_owned(),
+            remote_uri: from.uri.to_owned(),
+            target: contact(invite)?,
+            routes: invite.routes(Name::RecordRoute).into_iter().map(str::to_owned).collect(),
+            cseq: 0,
+            invite: (String::new(), 0),
+        };
+        let peer = Uri::parse(from.uri).ok()?.user.unwrap_or("").to_owned();
+        Some(Self::new(Side::Callee, peer, dialog, ours))
+    }
+
+    fn new(side: Side, peer: String, dialog: Dialog, ours: Session) -> Self {
+        Self {
+            side,
+            peer,
+            phase: Phase::Ringing,
+            confirmed: false,
+            status: None,
+            ear: Ear::default(),
+            rang: false,
+            dialog,
+            ours,
+            version: 1,
+            next: None,
+            mouth: None,
+        }
+    }
+
+    /// Whether it was answered, confirmed, and this voice was heard.
+    pub fn heard(&self, voice: Voice) -> bool {
+        self.confirmed && self.ear.heard(voice) > 0
+    }
+
+    /// How it ended, if it did.
+    pub fn ending(&self) -> Option<Ending> {
+        match self.phase {
+            Phase::Over(ending) => Some(ending),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.ending().is_some()
+    }
+
+    pub(super) fn end(&mut self, ending: Ending) {
+        self.hush();
+        self.next = None;
+        self.phase = Phase::Over(ending);
+    }
+
+    /// What was agreed on holds from now on: `heard_as` is the type that the peer sends.
+    pub(super) fn speak(&mut self, now: Mono, theirs: &Session, rng: &mut Rng) {
+        let Some(&(payload_type, codec)) = theirs.formats.first() else { return };
+        let ours = self.ours.formats.iter().find(|it| it.1 == codec);
+        let Some(&(heard_as, _)) = ours else { return };
+        let expected = Expected { from: theirs.at, codec, payload_type: heard_as };
+        let mouth = self.mouth.get_or_insert_with(|| Mouth {
+            to: theirs.at,
+            codec,
+            payload_type,
+            expected,
+            speaks: true,
+            source: rng.bits32(),
+            seq: rng.bits32() as u16,
+            timestamp: rng.bits32(),
+            count: 0,
+            next_at: now,
+        });
+        mouth.speaks = theirs.listens && !theirs.at.ip().is_unspecified();
+        (mouth.to, mouth.codec, mouth.payload_type) = (theirs.at, codec, payload_type);
+        mouth.expected = expected;
+    }
+
+    /// Nothing is said any more; what is still under way is not listened to.
+    pub(super) fn hush(&mut self) {
+        self.mouth = None;
+    }
+
+    /// A packet has come.
+    pub(super) fn hear(&mut self, from: SocketAddr, packet: &[u8]) {
+        if let Some(mouth) = &self.mouth {
+            self.ear.hear(mouth.expected, from, packet);
+        }
+    }
+
+    /// The next packet, when it is time for one, and where it goes.
+    pub(super) fn say(&mut self, now: Mono, voice: Voice) -> Option<(SocketAddr, Vec<u8>)> {
+        let mouth = self.mouth.as_mut().filter(|it| it.speaks && it.next_at <= now)?;
+        let mut packet = Vec::with_capacity(12 + FRAME);
+        packet.extend([0x80, mouth.payload_type]);
+        packet.extend(mouth.seq.to_be_bytes());
+        packet.extend(mouth.timestamp.to_be_bytes());
+        packet.extend(mouth.source.to_be_bytes());
+        voice.say(mouth.codec, mouth.count, &mut packet);
+        mouth.seq = mouth.seq.wrapping_add(1);
+        mouth.timestamp = mouth.timestamp.wrapping_add(clock(mouth.codec) / 50);
+        mouth.count = mouth.count.wrapping_add(1);
+        mouth.next_at = mouth.next_at + Duration::from_millis(20);
+        Some((mouth.to, packet))
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Mono> {
+        let word = self.mouth.as_ref().filter(|it| it.speaks).map(|it| it.next_at);
+        [self.next.map(|it| it.0), word].into_iter().flatten().min()
+    }
+}
+
+impl Dialog {
+    /// Whether a message of the peer belongs to this call.
+    pub(super) fn is(&self, message: &Message) -> bool {
+        let tag = |it: Option<&str>| it.map(str::to_owned);
+        message.call_id() == Some(&self.call_id)
+            && message.to().is_ok_and(|it| tag(it.tag()).as_ref() == Some(&self.local_tag))
+            && message.from().is_ok_and(|it| tag(it.tag()) == self.remote_tag)
+    }
+
+    /// The answer to our INVITE makes the dialog (RFC 3261 §12.1.2).
+    pub(super) fn confirm(&mut self, response: &Message) {
+        self.remote_tag = response.to().ok().and_then(|it| it.tag()).map(str::to_owned);
+        self.target = contact(response).unwrap_or_else(|| self.target.clone());
+        let routes = response.routes(Name::RecordRoute).into_iter().rev();
+        self.routes = routes.map(str::to_owned).collect();
+    }
+
+    /// The peer told a new Contact (RFC 3261 §12.2.2).
+    pub(super) fn retarget(&mut self, request: &Message) {
+        self.target = contact(request).unwrap_or_else(|| self.target.clone());
+    }
+
+    /// Where requests go, as their Request-URI.
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Where requests go, as an address.
+    pub(super) fn hop(&self) -> Option<SocketAddr> {
+        let uri = self.routes.first().map_or(&*self.target, |it| it.trim_matches(['<', '>']));
+        let uri = Uri::parse(uri).ok()?;
+        Some(SocketAddr::new(uri.host.parse().ok()?, uri.port.unwrap_or(5060)))
+    }
+
+    /// Begins a request of this call.
+    pub(super) fn request(
+        &self,
+        who: &Identity,
+        method: Method,
+        branch: &str,
+        cseq: u32,
+        target: &str,
+    ) -> Writer {
+        let Self { local_uri, local_tag, remote_uri, .. } = self;
+        let from = format_args!("<{local_uri}>;tag={local_tag}");
+        let writer = who.request(method, target, branch).header(Name::From, from);
+        let writer = match &self.remote_tag {
+            Some(tag) => writer.header(Name::To, format_args!("<{remote_uri}>;tag={tag}")),
+            None => writer.header(Name::To, format_args!("<{remote_uri}>")),
+        };
+        let writer = self.routes.iter().fold(writer, |it, route| it.header(Name::Route, route));
+        writer
+            .header(Name::CallId, &self.call_id)
+            .header(Name::CSeq, format_args!("{cseq} {method}"))
+    }
+}
+
+fn contact(message: &Message) -> Option<String> {
+    match message.contacts().ok()? {
+        Contacts::List(list) => Some(list.first()?.uri.to_owned()),
+        Contacts::Star => None,
+    }
+}
+
+/// The RTP clock of a codec (RFC 3551 §6, RFC 7587 §4.1).
+const fn clock(codec: Codec) -> u32 {
+    match codec {
+        Codec::Pcmu | Codec::Pcma => 8_000,
+        Codec::Opus => 48_000,
+    }
+}

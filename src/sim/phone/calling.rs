@@ -1,0 +1,357 @@
+//! How a phone makes, takes and ends calls.
+
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+
+use crate::base::Mono;
+use crate::sip::message::{Message, Method, Name, Writer};
+
+use super::call::Act;
+use super::client::Purpose;
+use super::served::Served;
+use super::session::Session;
+use super::{Call, Ending, Letter, Out, Phase, Phone, Reply};
+
+impl Phone {
+    /// Calls a number. The call is the last of [`Phone::calls`] from now on.
+    pub fn dial(&mut self, now: Mono, number: &str, out: &mut Out) {
+        let ours = Session::offer(self.next_port(), &self.behaviour.codecs);
+        let mut call = Call::outgoing(&self.identity, number, ours, &mut self.rng);
+        call.next = self.behaviour.cancel_after.map(|it| (now + it, Act::GiveUp));
+        self.calls.push(call);
+        self.request(now, Purpose::Invite(self.calls.len() - 1), 0, out);
+    }
+
+    /// Ends every call that is up.
+    pub fn hang_up(&mut self, now: Mono, out: &mut Out) {
+        for nth in 0..self.calls.len() {
+            if self.calls[nth].phase == Phase::Up && self.calls[nth].confirmed {
+                self.leave(now, nth, out);
+            }
+        }
+    }
+
+    /// Does what the owner of the phone has decided to do by now.
+    pub(super) fn act(&mut self, now: Mono, out: &mut Out) {
+        for nth in 0..self.calls.len() {
+            let Some((_, act)) = self.calls[nth].next.take_if(|it| it.0 <= now) else { continue };
+            match act {
+                Act::Answer => self.answer(now, nth, out),
+                Act::HangUp => self.leave(now, nth, out),
+                Act::GiveUp => {
+                    self.calls[nth].phase = Phase::Cancelled;
+                    self.cancel(now, nth, out);
+                }
+            }
+        }
+    }
+
+    /// A provisional response has come.
+    pub(super) fn hear_of(&mut self, now: Mono, purpose: Purpose, status: u16, out: &mut Out) {
+        let Purpose::Invite(nth) = purpose else { return };
+        self.calls[nth].rang |= status == 180;
+        if self.calls[nth].phase == Phase::Cancelled {
+            self.cancel(now, nth, out);
+        }
+    }
+
+    /// Acknowledges the final response to an INVITE (RFC 3261 §13.2.2.4, §17.1.1.3).
+    pub(super) fn acknowledge(&mut self, _: Mono, nth: usize, response: &Message, out: &mut Out) {
+        let accepted = response.status().is_some_and(|it| it < 300);
+        let dialog = &mut self.calls[nth].dialog;
+        let (branch, cseq) = dialog.invite.clone();
+        let (target, hop, ack_branch);
+        if accepted {
+            dialog.confirm(response);
+            target = dialog.target().to_owned();
+            hop = dialog.hop().unwrap_or(self.identity.server);
+            ack_branch = format!("z9hG4bK{}", self.rng.token());
+        } else {
+            dialog.remote_tag = response.to().ok().and_then(|it| it.tag()).map(str::to_owned);
+            target = dialog.target().to_owned();
+            hop = self.identity.server;
+            ack_branch = branch.clone();
+        }
+        let ack = dialog.request(&self.identity, Method::Ack, &ack_branch, cseq, &target).finish();
+        if !accepted {
+            // Nothing was established; another try starts without a tag.
+            dialog.remote_tag = None;
+        }
+        let letter = Letter { from: self.identity.address, to: hop, bytes: ack };
+        if let Some(client) = self.clients.iter_mut().find(|it| it.is(&branch, Method::Invite)) {
+            client.ack = Some(letter.clone());
+        }
+        out.letters.push(letter);
+    }
+
+    /// An INVITE of ours has its final response, which is acknowledged already.
+    pub(super) fn conclude(
+        &mut self,
+        now: Mono,
+        nth: usize,
+        response: &Message,
+        status: u16,
+        out: &mut Out,
+    ) {
+        let call = &mut self.calls[nth];
+        call.status = Some(status);
+        if status >= 300 {
+            call.end(Ending::Refused(status));
+            return;
+        }
+        call.confirmed = true;
+        if call.phase == Phase::Cancelled {
+            // The answer overtook the CANCEL.
+            self.leave(now, nth, out);
+            return;
+        }
+        call.phase = Phase::Up;
+        call.next = self.behaviour.hang_up_after.map(|it| (now + it, Act::HangUp));
+        match Session::read(response.body()) {
+            Some(theirs) => call.speak(now, &theirs, &mut self.rng),
+            None => self.leave(now, nth, out),
+        }
+    }
+
+    /// A request has come.
+    pub(super) fn serve(&mut self, now: Mono, request: Message, from: SocketAddr, out: &mut Out) {
+        let method = request.method();
+        if method == Method::Ack {
+            self.take_ack(now, &request);
+            return;
+        }
+        if method != Method::Register && self.behaviour.reply == Reply::Silent {
+            return;
+        }
+        if let Some(served) = self.served.iter().find(|it| it.is(&request, method)) {
+            let bytes = served.last_reply();
+            let letter = |bytes| Letter { from: self.identity.address, to: served.source, bytes };
+            out.letters.extend(bytes.map(letter));
+            return;
+        }
+        let Some(served) = Served::new(request.clone(), from) else {
+            self.puzzled += 1;
+            return;
+        };
+        self.served.push(served);
+        let this = self.served.len() - 1;
+        let is_inside = request.to().is_ok_and(|it| it.tag().is_some());
+        let call = self.calls.iter().position(|it| it.dialog.is(&request) && !it.is_over());
+        match (method, call) {
+            (Method::Invite, Some(nth)) => self.renegotiate(now, this, nth, &request, out),
+            (Method::Invite, None) if !is_inside => self.take_invite(now, this, &request, out),
+            (Method::Cancel, _) => self.take_cancel(now, this, &request, out),
+            (Method::Bye, Some(nth)) => {
+                self.say(now, this, 200, None, out);
+                self.refuse_invite_of(now, nth, out);
+                self.end(nth, Ending::HungUpByPeer);
+            }
+            (Method::Options, _) => self.say(now, this, 200, None, out),
+            (Method::Invite | Method::Bye, _) => self.say(now, this, 481, None, out),
+            _ => self.say(now, this, 405, None, out),
+        }
+    }
+
+    fn take_invite(&mut self, now: Mono, this: usize, invite: &Message, out: &mut Out) {
+        let at = self.next_port();
+        let codecs = &self.behaviour.codecs;
+        let ours = match invite.body() {
+            [] => Some(Session::offer(at, codecs)),
+            body => Session::read(body).and_then(|it| it.answer(at, codecs)),
+        };
+        let Some(ours) = ours else { return self.say(now, this, 488, None, out) };
+        let Some(mut call) = Call::incoming(invite, ours, &mut self.rng) else {
+            return self.say(now, this, 400, None, out);
+        };
+        if let Reply::Answer { after } = self.behaviour.reply {
+            call.next = Some((now + after, Act::Answer));
+        }
+        self.calls.push(call);
+        let nth = self.calls.len() - 1;
+        self.served[this].call = Some(nth);
+        match self.behaviour.reply {
+            Reply::Busy => self.refuse(now, this, nth, 486, out),
+            Reply::Decline => self.refuse(now, this, nth, 603, out),
+            Reply::Answer { .. } | Reply::Ring | Reply::Silent => {
+                self.calls[nth].rang = true;
+                self.say(now, this, 180, None, out);
+            }
+        }
+    }
+
+    /// An INVITE inside a call: a new place, a hold, or only a sign of life.
+    fn renegotiate(&mut self, now: Mono, this: usize, nth: usize, invite: &Message, out: &mut Out) {
+        let call = &mut self.calls[nth];
+        call.dialog.retarget(invite);
+        call.version += 1;
+        if let Some(theirs) = Session::read(invite.body()) {
+            let Some(ours) = theirs.answer(call.ours.at, &self.behaviour.codecs) else {
+                return self.say(now, this, 488, None, out);
+            };
+            call.ours = ours;
+            call.speak(now, &theirs, &mut self.rng);
+        }
+        self.served[this].call = Some(nth);
+        let body = self.calls[nth].ours.print(self.calls[nth].version);
+        self.say(now, this, 200, Some(&body), out);
+    }
+
+    /// The owner takes the call.
+    fn answer(&mut self, now: Mono, nth: usize, out: &mut Out) {
+        let Some(this) = self.open_invite(nth) else { return };
+        let call = &mut self.calls[nth];
+        call.phase = Phase::Up;
+        call.status = Some(200);
+        if let Some(theirs) = Session::read(self.served[this].request.body()) {
+            // Only what is agreed on: the answer's codec under the number that the offer gave it.
+            let agreed = Session { formats: call.ours.formats.clone(), ..theirs };
+            call.speak(now, &agreed, &mut self.rng);
+        }
+        let body = call.ours.print(call.version);
+        self.say(now, this, 200, Some(&body), out);
+    }
+
+    fn take_ack(&mut self, now: Mono, ack: &Message) {
+        let number = |it: &Message| it.cseq().ok().map(|it| it.number);
+        let call = self.calls.iter().position(|it| it.dialog.is(ack));
+        let found = self.served.iter_mut().find(|it| {
+            it.is(ack, Method::Invite)
+                || call.is_some() && it.call == call && number(&it.request) == number(ack)
+        });
+        if !found.is_some_and(|it| it.acknowledge(now)) {
+            return;
+        }
+        let Some(nth) = call.filter(|it| self.calls[*it].phase == Phase::Up) else { return };
+        let call = &mut self.calls[nth];
+        if !call.confirmed {
+            call.confirmed = true;
+            call.next = self.behaviour.hang_up_after.map(|it| (now + it, Act::HangUp));
+        }
+        if let Some(theirs) = Session::read(ack.body()) {
+            call.speak(now, &theirs, &mut self.rng);
+        }
+    }
+
+    fn take_cancel(&mut self, now: Mono, this: usize, cancel: &Message, out: &mut Out) {
+        let of = self.served.iter().position(|it| it.is(cancel, Method::Invite));
+        let Some(invite) = of else { return self.say(now, this, 481, None, out) };
+        self.say(now, this, 200, None, out);
+        if let Some(nth) = self.served[invite].call.filter(|_| !self.served[invite].is_final()) {
+            self.refuse(now, invite, nth, 487, out);
+        }
+    }
+
+    /// A BYE that comes before the answer ends the INVITE too (RFC 3261 §15.1.2).
+    fn refuse_invite_of(&mut self, now: Mono, nth: usize, out: &mut Out) {
+        if let Some(invite) = self.open_invite(nth) {
+            self.refuse(now, invite, nth, 487, out);
+        }
+    }
+
+    fn refuse(&mut self, now: Mono, this: usize, nth: usize, status: u16, out: &mut Out) {
+        self.say(now, this, status, None, out);
+        self.calls[nth].status = Some(status);
+        self.end(nth, Ending::Refused(status));
+    }
+
+    /// Answers a request.
+    fn say(&mut self, now: Mono, this: usize, status: u16, sdp: Option<&str>, out: &mut Out) {
+        let served = &mut self.served[this];
+        let tag = match served.call {
+            Some(nth) => self.calls[nth].dialog.local_tag.clone(),
+            None => self.rng.token(),
+        };
+        let writer = Writer::reply(&served.request, status, served.source, Some(&tag))
+            .header(Name::Contact, format_args!("<{}>", self.identity.contact()))
+            .header(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS");
+        let writer = served
+            .request
+            .routes(Name::RecordRoute)
+            .iter()
+            .fold(writer, |it, route| it.header(Name::RecordRoute, route));
+        let bytes = match sdp {
+            Some(sdp) => writer.finish_with("application/sdp", sdp.as_bytes()),
+            None => writer.finish(),
+        };
+        served.reply(now, status, bytes.clone());
+        out.letters.push(Letter { from: self.identity.address, to: served.source, bytes });
+    }
+
+    /// Hangs up.
+    pub(super) fn leave(&mut self, now: Mono, nth: usize, out: &mut Out) {
+        if matches!(self.calls[nth].phase, Phase::Leaving | Phase::Over(_)) {
+            return;
+        }
+        self.calls[nth].phase = Phase::Leaving;
+        self.calls[nth].next = None;
+        self.calls[nth].hush();
+        self.request(now, Purpose::Bye(nth), 0, out);
+    }
+
+    /// Gives up, as soon as that is allowed: a provisional response must have come (RFC 3261 §9.1).
+    fn cancel(&mut self, now: Mono, nth: usize, out: &mut Out) {
+        let of = |it: &Purpose| [Purpose::Invite(nth), Purpose::Cancel(nth)].contains(it);
+        let mut open = self.clients.iter_mut().filter(|it| of(&it.purpose)).rev();
+        let Some(newest) = open.next() else { return };
+        if newest.purpose == Purpose::Invite(nth) && newest.is_proceeding() {
+            newest.cancelled(now);
+            self.request(now, Purpose::Cancel(nth), 0, out);
+        }
+    }
+
+    pub(super) fn end(&mut self, nth: usize, ending: Ending) {
+        if !self.calls[nth].is_over() {
+            self.calls[nth].end(ending);
+        }
+    }
+
+    pub(super) fn hop(&self, nth: usize) -> SocketAddr {
+        self.calls[nth].dialog.hop().unwrap_or(self.identity.server)
+    }
+
+    pub(super) fn write_invite(&mut self, nth: usize, branch: &str) -> Bytes {
+        let contact = self.identity.contact();
+        let call = &mut self.calls[nth];
+        call.dialog.cseq += 1;
+        call.dialog.invite = (branch.to_owned(), call.dialog.cseq);
+        let target = call.dialog.target().to_owned();
+        let cseq = call.dialog.cseq;
+        let body = call.ours.print(call.version);
+        let writer = call
+            .dialog
+            .request(&self.identity, Method::Invite, branch, cseq, &target)
+            .header(Name::Contact, format_args!("<{contact}>"))
+            .header(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS");
+        let writer = self.authorize(writer, Method::Invite, &target);
+        writer.finish_with("application/sdp", body.as_bytes())
+    }
+
+    pub(super) fn write_bye(&mut self, nth: usize, branch: &str) -> Bytes {
+        let dialog = &mut self.calls[nth].dialog;
+        dialog.cseq += 1;
+        let target = dialog.target().to_owned();
+        let writer = dialog.request(&self.identity, Method::Bye, branch, dialog.cseq, &target);
+        self.authorize(writer, Method::Bye, &target).finish()
+    }
+
+    pub(super) fn write_cancel(&mut self, nth: usize, branch: &str) -> Bytes {
+        let dialog = &self.calls[nth].dialog;
+        let cseq = dialog.invite.1;
+        dialog.request(&self.identity, Method::Cancel, branch, cseq, dialog.target()).finish()
+    }
+
+    /// The INVITE of a call that waits for our final response.
+    fn open_invite(&self, nth: usize) -> Option<usize> {
+        let open = |it: &Served| {
+            it.call == Some(nth) && !it.is_final() && it.request.method() == Method::Invite
+        };
+        self.served.iter().position(open)
+    }
+
+    /// Each call has an RTP port of its own.
+    fn next_port(&self) -> SocketAddr {
+        let nth = (self.calls.len() % 1000) as u16;
+        SocketAddr::new(IpAddr::from(self.identity.address.ip()), 4000 + 2 * nth)
+    }
+}
