@@ -3,9 +3,9 @@
 //! Each phone hums its own frequency in G.711, or puts its name into packets that look like Opus.
 //! The arithmetic of G.711 is written here once more on purpose: it judges the other one.
 
-use std::f32::consts::TAU;
 use std::sync::LazyLock;
 
+use crate::audio::{Tone, dominant};
 use crate::sdp::Codec;
 
 /// One of a few voices.
@@ -56,24 +56,16 @@ impl Voice {
         (0..Self::COUNT).map(Self)
     }
 
-    /// The voice that makes up at least half of what is to be heard.
+    /// The voice that makes up most of what is to be heard.
     fn loudest(law: usize, frame: &[u8]) -> Option<Self> {
-        let samples: Vec<f32> = frame.iter().map(|it| EXPANDED[law][usize::from(*it)]).collect();
-        let energy: f32 = samples.iter().map(|it| it * it).sum();
-        let share = |it: &Self| power(&samples, it.hz()) / energy.max(1.0);
-        Self::all().find(|it| share(it) > 0.5 && energy > 1e6)
+        let samples: Vec<i16> = frame.iter().map(|it| EXPANDED[law][usize::from(*it)]).collect();
+        let hz = dominant(&samples, RATE, &FREQUENCIES)?;
+        Self::all().find(|it| it.hz() == hz)
     }
 
     fn frames(self) -> &'static [[u8; FRAME]; 2] {
         &FRAMES[usize::from(self.0)]
     }
-}
-
-/// The part of a sound's energy that lies at `hz` (Goertzel), for whole frames.
-fn power(samples: &[f32], hz: u16) -> f32 {
-    let turn = 2.0 * (TAU * f32::from(hz) / RATE).cos();
-    let (s1, s2) = samples.iter().fold((0.0, 0.0), |(s1, s2), it| (it + turn * s1 - s2, s1));
-    (s1 * s1 + s2 * s2 - turn * s1 * s2) * 2.0 / samples.len() as f32
 }
 
 /// Which of the two laws of G.711 a codec is.
@@ -104,27 +96,30 @@ fn expand_a(byte: u8) -> i16 {
     if bits & 0x80 == 0 { -size } else { size }
 }
 
-const RATE: f32 = 8000.0;
+const RATE: u32 = 8000;
 const MARK: &[u8] = b"hum";
 
 /// What each byte means, by law.
-static EXPANDED: LazyLock<[[f32; 256]; 2]> = LazyLock::new(|| {
-    let table = |expand: fn(u8) -> i16| std::array::from_fn(|it| f32::from(expand(it as u8)));
+static EXPANDED: LazyLock<[[i16; 256]; 2]> = LazyLock::new(|| {
+    let table = |expand: fn(u8) -> i16| std::array::from_fn(|it| expand(it as u8));
     [table(expand_mu), table(expand_a)]
 });
 
-/// Every voice by law: each sample is the byte that comes nearest.
-static FRAMES: LazyLock<Vec<[[u8; FRAME]; 2]>> = LazyLock::new(|| {
-    let nearest = |law: usize, sample: f32| {
-        let far = |byte: &u8| (EXPANDED[law][usize::from(*byte)] - sample).abs();
-        (0..=255).min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(0)
-    };
-    let hum = |voice: Voice, nth: usize| {
-        8000.0 * (TAU * f32::from(voice.hz()) * nth as f32 / RATE).sin()
-    };
-    let frame = |voice, law| std::array::from_fn(|nth| nearest(law, hum(voice, nth)));
-    Voice::all().map(|it| [frame(it, 0), frame(it, 1)]).collect()
-});
+static FREQUENCIES: LazyLock<Vec<u16>> = LazyLock::new(|| Voice::all().map(Voice::hz).collect());
+
+/// Every voice by law.
+static FRAMES: LazyLock<Vec<[[u8; FRAME]; 2]>> =
+    LazyLock::new(|| Voice::all().map(|it| [0, 1].map(|law| hum(it.hz(), law))).collect());
+
+/// A frame of a tone: each sample is the byte that comes nearest.
+fn hum(hz: u16, law: usize) -> [u8; FRAME] {
+    let mut samples = [0; FRAME];
+    Tone { hz: [hz, 0], on_ms: 20, off_ms: 0, times: None }.fill(RATE, 0, &mut samples);
+    samples.map(|sample| {
+        let far = |byte: &u8| EXPANDED[law][usize::from(*byte)].abs_diff(sample);
+        (0..=255).min_by_key(far).unwrap_or(0)
+    })
+}
 
 #[cfg(test)]
 mod tests {
@@ -148,11 +143,6 @@ mod tests {
         assert_eq!(Voice::recognise(Codec::Pcmu, &[0xff; FRAME], None), None);
         assert_eq!(Voice::recognise(Codec::Pcma, &[0xd5; FRAME], None), None);
         assert_eq!(Voice::recognise(Codec::Opus, b"humble", None), None);
-        let dial = FRAMES[0][0].iter().enumerate().map(|(nth, _)| {
-            let sample = 8000.0 * (TAU * 425.0 * nth as f32 / RATE).sin();
-            let far = |byte: &u8| (EXPANDED[0][usize::from(*byte)] - sample).abs();
-            (0..=255).min_by(|a, b| far(a).total_cmp(&far(b))).unwrap()
-        });
-        assert_eq!(Voice::recognise(Codec::Pcmu, &dial.collect::<Vec<_>>(), None), None);
+        assert_eq!(Voice::recognise(Codec::Pcmu, &hum(425, 0), None), None);
     }
 }

@@ -4,7 +4,7 @@ use crate::source::{Kind, Source, stands};
 
 /// Each room and what of the others it may name, in dependency order: a room stands below those
 /// that name it. `docs/ARCHITECTURE.md` says what each is for.
-pub const ROOMS: &[(&str, &[&str])] = &[
+pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("base", &[]),
     ("config", &["base"]),
     ("sip", &["base"]),
@@ -52,17 +52,17 @@ pub const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// The rooms with windows: they may wait, read the clock and open things. All others compute.
-pub const WINDOWS: &[&str] = &["node", "cli"];
+pub(crate) const WINDOWS: &[&str] = &["node", "cli"];
 
 /// Who may name a foreign crate.
-pub enum Who {
+pub(crate) enum Who {
     Anybody,
     Rooms(&'static [&'static str]),
     Tests,
 }
 
 /// Each foreign crate and who may name it, so that it can be replaced at one place.
-pub const CRATES: &[(&str, Who)] = &[
+pub(crate) const CRATES: &[(&str, Who)] = &[
     ("bytes", Who::Anybody),
     ("memchr", Who::Anybody),
     ("siphasher", Who::Rooms(&["base"])),
@@ -119,10 +119,10 @@ const EMPTY_NAMES: &[&str] =
     &["common", "handlers", "helpers", "manager", "misc", "service", "util", "utils"];
 
 /// More lines of code than this, and a file is two.
-pub const LINES_MAX: usize = 900;
+pub(crate) const LINES_MAX: usize = 900;
 
 /// Every rule there is.
-pub const RULES: &[fn(&Source) -> Vec<Broken>] = &[
+pub(crate) const RULES: &[fn(&Source) -> Vec<Broken>] = &[
     rooms_know_only_rooms_below,
     computing_rooms_open_no_window,
     computing_rooms_leave_nothing_to_chance,
@@ -136,12 +136,12 @@ pub const RULES: &[fn(&Source) -> Vec<Broken>] = &[
 ];
 
 /// A rule is broken here.
-pub struct Broken {
-    pub line: usize,
-    pub what: String,
+pub(crate) struct Broken {
+    pub(crate) line: usize,
+    pub(crate) what: String,
 }
 
-pub fn rooms_know_only_rooms_below(source: &Source) -> Vec<Broken> {
+pub(crate) fn rooms_know_only_rooms_below(source: &Source) -> Vec<Broken> {
     let Some(room) = source.room().filter(|it| !matches!(*it, "lib" | "main")) else {
         return Vec::new();
     };
@@ -168,7 +168,7 @@ pub fn rooms_know_only_rooms_below(source: &Source) -> Vec<Broken> {
     all
 }
 
-pub fn computing_rooms_open_no_window(source: &Source) -> Vec<Broken> {
+pub(crate) fn computing_rooms_open_no_window(source: &Source) -> Vec<Broken> {
     if !computes(source) {
         return Vec::new();
     }
@@ -177,7 +177,7 @@ pub fn computing_rooms_open_no_window(source: &Source) -> Vec<Broken> {
     outside.map(|it| Broken { line: it.line, what: in_computing(&it.path.join("::")) }).collect()
 }
 
-pub fn computing_rooms_leave_nothing_to_chance(source: &Source) -> Vec<Broken> {
+pub(crate) fn computing_rooms_leave_nothing_to_chance(source: &Source) -> Vec<Broken> {
     if !computes(source) {
         return Vec::new();
     }
@@ -202,7 +202,7 @@ pub fn computing_rooms_leave_nothing_to_chance(source: &Source) -> Vec<Broken> {
     all
 }
 
-pub fn crates_stay_in_their_rooms(source: &Source) -> Vec<Broken> {
+pub(crate) fn crates_stay_in_their_rooms(source: &Source) -> Vec<Broken> {
     let Some(room) = source.room() else { return Vec::new() };
     let mut all = Vec::new();
     for it in source.named() {
@@ -223,7 +223,7 @@ pub fn crates_stay_in_their_rooms(source: &Source) -> Vec<Broken> {
 }
 
 /// Not a rule over sources: every dependency in the manifest must have its row in [`CRATES`].
-pub fn dependencies_without_a_room(manifest: &str) -> Vec<Broken> {
+pub(crate) fn dependencies_without_a_room(manifest: &str) -> Vec<Broken> {
     let mut all = Vec::new();
     let mut inside = false;
     for (n, line) in manifest.lines().enumerate() {
@@ -242,7 +242,7 @@ pub fn dependencies_without_a_room(manifest: &str) -> Vec<Broken> {
     all
 }
 
-pub fn only_rooms_with_windows_wait(source: &Source) -> Vec<Broken> {
+pub(crate) fn only_rooms_with_windows_wait(source: &Source) -> Vec<Broken> {
     if !computes(source) {
         return Vec::new();
     }
@@ -251,7 +251,7 @@ pub fn only_rooms_with_windows_wait(source: &Source) -> Vec<Broken> {
     waits.map(|it| Broken { line: it.line, what: in_computing(&it.text) }).collect()
 }
 
-pub fn modules_say_what_they_are(source: &Source) -> Vec<Broken> {
+pub(crate) fn modules_say_what_they_are(source: &Source) -> Vec<Broken> {
     let said = source.tokens.first().is_some_and(|it| {
         it.kind == Kind::Comment
             && it.text.strip_prefix("//!").is_some_and(|it| !it.trim().is_empty())
@@ -263,7 +263,7 @@ pub fn modules_say_what_they_are(source: &Source) -> Vec<Broken> {
     broken(1, "the first line is not `//! what this is`".to_owned())
 }
 
-pub fn names_say_something(source: &Source) -> Vec<Broken> {
+pub(crate) fn names_say_something(source: &Source) -> Vec<Broken> {
     let mut parts = source.path.trim_end_matches(".rs").split('/');
     match parts.find(|it| EMPTY_NAMES.contains(it)) {
         Some(it) => broken(1, format!("`{it}` names nothing")),
@@ -271,7 +271,7 @@ pub fn names_say_something(source: &Source) -> Vec<Broken> {
     }
 }
 
-pub fn nothing_is_left_undone(source: &Source) -> Vec<Broken> {
+pub(crate) fn nothing_is_left_undone(source: &Source) -> Vec<Broken> {
     let mut all = Vec::new();
     for it in source.comments() {
         for (n, line) in it.text.lines().enumerate() {
@@ -295,7 +295,7 @@ pub fn nothing_is_left_undone(source: &Source) -> Vec<Broken> {
     all
 }
 
-pub fn tests_are_not_ignored(source: &Source) -> Vec<Broken> {
+pub(crate) fn tests_are_not_ignored(source: &Source) -> Vec<Broken> {
     let code = source.code();
     let mut all = Vec::new();
     for at in 0..code.len() {
@@ -313,7 +313,7 @@ pub fn tests_are_not_ignored(source: &Source) -> Vec<Broken> {
     all
 }
 
-pub fn files_stay_small(source: &Source) -> Vec<Broken> {
+pub(crate) fn files_stay_small(source: &Source) -> Vec<Broken> {
     match source.code_lines() {
         lines if lines > LINES_MAX => {
             broken(1, format!("{lines} lines of code, more than {LINES_MAX}: these are two files"))

@@ -6,26 +6,26 @@
 use std::collections::BTreeMap;
 
 /// A file of the house.
-pub struct Source {
+pub(crate) struct Source {
     /// From the top of the package: `src/sip/mod.rs`.
-    pub path: String,
+    pub(crate) path: String,
     /// Everything but white space.
-    pub tokens: Vec<Token>,
+    pub(crate) tokens: Vec<Token>,
 }
 
 /// A piece of source.
 #[derive(Clone, Debug)]
-pub struct Token {
-    pub line: usize,
-    pub kind: Kind,
+pub(crate) struct Token {
+    pub(crate) line: usize,
+    pub(crate) kind: Kind,
     /// Empty for literals: what stands in a string breaks no rule.
-    pub text: String,
+    pub(crate) text: String,
     /// Whether only tests see it.
-    pub test: bool,
+    pub(crate) test: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Word,
     /// `::`, or one character.
     Mark,
@@ -36,14 +36,14 @@ pub enum Kind {
 /// Something named with `::` or by a `use`, from its root as far as the file tells:
 /// `crate::base::Mono`, `std::fs::read`. An import of everything ends in `*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    pub line: usize,
-    pub path: Vec<String>,
-    pub test: bool,
+pub(crate) struct Named {
+    pub(crate) line: usize,
+    pub(crate) path: Vec<String>,
+    pub(crate) test: bool,
 }
 
 impl Source {
-    pub fn new(path: &str, text: &str) -> Self {
+    pub(crate) fn new(path: &str, text: &str) -> Self {
         let mut tokens = Scanner { rest: text, line: 1 }.tokens();
         let all = path.ends_with("/tests.rs") || path.contains("/tests/");
         mark_tests(&mut tokens, all);
@@ -51,13 +51,13 @@ impl Source {
     }
 
     /// The room: the first folder or file below `src`.
-    pub fn room(&self) -> Option<&str> {
+    pub(crate) fn room(&self) -> Option<&str> {
         let inside = self.path.strip_prefix("src/")?;
         Some(inside.split('/').next()?.trim_end_matches(".rs"))
     }
 
     /// The module this file is: `["sip", "tx"]`.
-    pub fn module(&self) -> Vec<String> {
+    pub(crate) fn module(&self) -> Vec<String> {
         let inside = self.path.strip_prefix("src/").unwrap_or(&self.path);
         let mut module: Vec<_> =
             inside.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
@@ -68,23 +68,23 @@ impl Source {
     }
 
     /// Words and marks, without comments.
-    pub fn code(&self) -> Vec<&Token> {
+    pub(crate) fn code(&self) -> Vec<&Token> {
         self.tokens.iter().filter(|it| it.kind != Kind::Comment).collect()
     }
 
-    pub fn comments(&self) -> impl Iterator<Item = &Token> {
+    pub(crate) fn comments(&self) -> impl Iterator<Item = &Token> {
         self.tokens.iter().filter(|it| it.kind == Kind::Comment)
     }
 
     /// How many lines hold more than comments.
-    pub fn code_lines(&self) -> usize {
+    pub(crate) fn code_lines(&self) -> usize {
         let mut lines: Vec<_> = self.code().iter().map(|it| it.line).collect();
         lines.dedup();
         lines.len()
     }
 
     /// Every path that is named, with imported names followed to where they come from.
-    pub fn named(&self) -> Vec<Named> {
+    pub(crate) fn named(&self) -> Vec<Named> {
         let code = self.code();
         let mut reader = Reader { code: &code, at: 0, module: self.module(), inline: Vec::new() };
         let (imports, mut spoken) = reader.paths();
@@ -105,7 +105,7 @@ impl Source {
 }
 
 /// Whether `words` stand at `at`: words and marks, one by one.
-pub fn stands(code: &[&Token], at: usize, words: &[&str]) -> bool {
+pub(crate) fn stands(code: &[&Token], at: usize, words: &[&str]) -> bool {
     code.len() >= at + words.len() && words.iter().zip(&code[at..]).all(|(a, b)| *a == b.text)
 }
 

@@ -62,7 +62,7 @@ use parse::{Field, Span, Start};
 /// The longest message we read, start line to body: what fits into one datagram. Spans are 16 bits
 /// wide because of it, and a body is bounded by it too.
 pub const MAX_MESSAGE: usize = 65_535;
-/// The most header lines we read. The longest of RFC 4475 has 49; a thousand are an attack.
+/// The most header lines we read. The most that RFC 4475 dares is 43; a thousand are an attack.
 pub const MAX_HEADERS: usize = 128;
 /// The most values of Via, Route, Record-Route, Path or Contact that `check` lets pass.
 pub const MAX_VALUES: usize = 128;

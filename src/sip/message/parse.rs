@@ -58,7 +58,7 @@ pub(super) struct Field {
 const USUAL_HEADERS: usize = 24;
 
 pub(super) fn message(bytes: Bytes) -> Result<Message, ParseError> {
-    // RFC 3261 §7.5: "implementations processing SIP messages over stream-oriented transports MUST
+    // RFC 3261 §7.5: "Implementations processing SIP messages over stream-oriented transports MUST
     // ignore any CRLF appearing before the start-line". Datagrams get the same mercy.
     let lead = bytes.len() - trim_line_ends(&bytes).len();
     let mut bytes = bytes.slice(lead..);
