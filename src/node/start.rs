@@ -111,7 +111,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let generation = start_switch(desk, beginning, ended)?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
 
-    tokio::spawn(http::serve(listener, view));
+    tokio::spawn(http::serve(listener, view, clock));
     log.flush();
     say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
     tokio::select! {
