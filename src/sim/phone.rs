@@ -158,7 +158,8 @@ impl Phone {
 
     /// A SIP message has come.
     pub fn handle(&mut self, now: Mono, letter: Letter, out: &mut Out) {
-        let Some(message) = Message::parse(letter.bytes).ok().filter(|it| it.check().is_ok()) else {
+        let Some(message) = Message::parse(letter.bytes).ok().filter(|it| it.check().is_ok())
+        else {
             self.puzzled += 1;
             return;
         };
@@ -326,8 +327,12 @@ impl Phone {
     fn request(&mut self, now: Mono, purpose: Purpose, tries: u8, out: &mut Out) {
         let branch = format!("z9hG4bK{}", self.rng.token());
         let (to, branch, bytes) = match purpose {
-            Purpose::Register => (self.identity.server, branch.clone(), self.write_register(&branch)),
-            Purpose::Invite(nth) => (self.identity.server, branch.clone(), self.write_invite(nth, &branch)),
+            Purpose::Register => {
+                (self.identity.server, branch.clone(), self.write_register(&branch))
+            }
+            Purpose::Invite(nth) => {
+                (self.identity.server, branch.clone(), self.write_invite(nth, &branch))
+            }
             Purpose::Bye(nth) => (self.hop(nth), branch.clone(), self.write_bye(nth, &branch)),
             Purpose::Cancel(nth) => {
                 // RFC 3261 §9.1: a CANCEL has the branch of what it cancels.

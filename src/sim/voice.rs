@@ -119,9 +119,8 @@ static FRAMES: LazyLock<Vec<[[u8; FRAME]; 2]>> = LazyLock::new(|| {
         let far = |byte: &u8| (EXPANDED[law][usize::from(*byte)] - sample).abs();
         (0..=255).min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(0)
     };
-    let hum = |voice: Voice, nth: usize| {
-        8000.0 * (TAU * f32::from(voice.hz()) * nth as f32 / RATE).sin()
-    };
+    let hum =
+        |voice: Voice, nth: usize| 8000.0 * (TAU * f32::from(voice.hz()) * nth as f32 / RATE).sin();
     let frame = |voice, law| std::array::from_fn(|nth| nearest(law, hum(voice, nth)));
     Voice::all().map(|it| [frame(it, 0), frame(it, 1)]).collect()
 });

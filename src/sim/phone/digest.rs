@@ -32,7 +32,8 @@ impl Challenge {
 
     fn of(line: &str, name: Name) -> Option<Self> {
         let params = params(line.strip_prefix("Digest ")?);
-        let get = |key: &str| params.iter().find(|it| it.0.eq_ignore_ascii_case(key)).map(|it| it.1);
+        let get =
+            |key: &str| params.iter().find(|it| it.0.eq_ignore_ascii_case(key)).map(|it| it.1);
         let is_md5 = get("algorithm").is_none_or(|it| it.eq_ignore_ascii_case("MD5"));
         let qops = get("qop").map(|it| it.split(',').any(|it| it.trim() == "auth"));
         is_md5.then_some(Self {

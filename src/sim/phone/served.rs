@@ -68,9 +68,9 @@ impl Served {
     /// Whether `request` is this one again, its ACK or its CANCEL (RFC 3261 §17.2.3, §9.2).
     pub(super) fn is(&self, request: &Message, method: Method) -> bool {
         self.request.method() == method
-            && request.top_via().is_ok_and(|it| {
-                it.branch() == Some(&*self.branch) && it.sent_by() == self.sent_by
-            })
+            && request
+                .top_via()
+                .is_ok_and(|it| it.branch() == Some(&*self.branch) && it.sent_by() == self.sent_by)
     }
 
     pub(super) fn is_final(&self) -> bool {

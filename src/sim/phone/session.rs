@@ -65,7 +65,9 @@ impl Session {
             text.write_fmt(it).expect("strings take every line");
         };
         self.formats.iter().for_each(|it| add(format_args!(" {}", it.0)));
-        self.formats.iter().for_each(|it| add(format_args!("\r\na=rtpmap:{} {}", it.0, name(it.1))));
+        self.formats
+            .iter()
+            .for_each(|it| add(format_args!("\r\na=rtpmap:{} {}", it.0, name(it.1))));
         add(format_args!("\r\na=ptime:20\r\na=sendrecv\r\n"));
         text
     }
