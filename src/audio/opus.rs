@@ -150,6 +150,21 @@ mod tests {
     }
 
     #[test]
+    fn the_loudest_noise_is_coded() {
+        let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
+        let mut rng = Rng::from_seed(1);
+        let mut heard = Vec::new();
+        for _ in 0..100 {
+            let noise: Vec<i16> =
+                (0..960).map(|_| if rng.hits(500) { i16::MIN } else { i16::MAX }).collect();
+            let mut packet = Vec::new();
+            encoder.encode(&noise, &mut packet).unwrap();
+            decoder.decode(&packet, &mut heard).unwrap();
+        }
+        assert_eq!(heard.len(), 100 * 960);
+    }
+
+    #[test]
     fn garbage_is_survived() {
         let (packets, _) = say(20, 20);
         let mut rng = Rng::from_seed(6716);
