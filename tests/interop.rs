@@ -1,6 +1,7 @@
 //! Real phones and the real binary. The phones are baresip's; where there is none, these stories
 //! are left out, unless `MOONSWITCH_INTEROP=1` (as in `make test`) says that they may not be.
 #![cfg(feature = "node")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
 #[path = "interop/ear.rs"]
 mod ear;

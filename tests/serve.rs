@@ -1,5 +1,6 @@
 //! `moonswitch serve` as those see it who run it: it starts, says so, answers, and goes when told.
 #![cfg(feature = "node")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
 #[path = "interop/pbx.rs"]
 #[allow(dead_code, reason = "each test program uses its part of the driver")]
@@ -16,6 +17,8 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
+
+use moonswitch::base::Rng;
 
 use pbx::Pbx;
 use scratch::Scratch;
@@ -133,6 +136,65 @@ fn it_sleeps_when_there_is_nothing_to_do() {
     wait::let_pass(Duration::from_secs(1));
     let woken = switches(&pbx) - before;
     assert!(woken < 50, "woken {woken} times in an idle second");
+}
+
+#[test]
+fn ten_thousand_datagrams_of_nonsense_change_nothing() {
+    let pbx = Pbx::start();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut rng = Rng::from_seed(43);
+    for n in 0..10_000_usize {
+        let mut bytes = options(&socket, &mut rng);
+        if n % 2 == 0 {
+            bytes = vec![0; rng.below(1500) as usize];
+            rng.fill(&mut bytes);
+        } else {
+            for _ in 0..=rng.below(8) {
+                let at = rng.below(bytes.len() as u64) as usize;
+                bytes[at] = rng.bits32() as u8;
+            }
+        }
+        socket.send_to(&bytes, pbx.sip()).unwrap();
+        // Let it keep up: what the system drops for want of room is no test of ours.
+        if n % 256 == 0 {
+            expect_200(&pbx, &socket, &mut rng);
+        }
+    }
+    expect_200(&pbx, &socket, &mut rng);
+    assert_eq!(pbx.health("calls"), 0);
+    assert!(!pbx.log().contains("a bug"), "{}", pbx.log());
+}
+
+fn options(socket: &UdpSocket, rng: &mut Rng) -> Vec<u8> {
+    let (here, branch) = (socket.local_addr().unwrap(), rng.token());
+    format!(
+        "OPTIONS sip:pbx.test SIP/2.0\r\n\
+         Via: SIP/2.0/UDP {here};branch=z9hG4bK{branch};rport\r\n\
+         Max-Forwards: 70\r\n\
+         From: <sip:probe@pbx.test>;tag=1\r\n\
+         To: <sip:pbx.test>\r\n\
+         Call-ID: {branch}\r\n\
+         CSeq: 1 OPTIONS\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+    .into_bytes()
+}
+
+/// Asks until there is a 200 to the question among the answers.
+fn expect_200(pbx: &Pbx, socket: &UdpSocket, rng: &mut Rng) {
+    wait_for("an answer to OPTIONS", Duration::from_secs(10), || {
+        let options = options(socket, rng);
+        let branch = options.split(|it| *it == b';').find(|it| it.starts_with(b"branch=")).unwrap();
+        socket.send_to(&options, pbx.sip()).unwrap();
+        let mut answer = [0; 4096];
+        (0..300).find_map(|_| {
+            let length = socket.recv(&mut answer).ok()?;
+            let answer = answer.get(..length)?;
+            let ours = answer.windows(branch.len()).any(|it| it == branch);
+            (ours && answer.starts_with(b"SIP/2.0 200")).then_some(())
+        })
+    });
 }
 
 /// How often the threads of a PBX went to sleep.

@@ -13,21 +13,61 @@ pub enum Command {
     /// what arrives is counted and dropped. Opening an open stream is ignored.
     Open(Open),
     /// An (other) agreement holds from now on. SSRC, sequence and timestamps continue.
-    Agree { stream: StreamId, agreed: Agreed },
+    Agree {
+        /// Which stream.
+        stream: StreamId,
+        /// What holds.
+        agreed: Agreed,
+    },
     /// Two streams hear each other from now on. Each stream has at most one partner; a former
     /// partner of either is left alone.
-    Join { a: StreamId, b: StreamId },
+    Join {
+        /// The one.
+        a: StreamId,
+        /// The other.
+        b: StreamId,
+    },
     /// The stream has no partner any more, nor has its partner.
-    Part { stream: StreamId },
+    Part {
+        /// Which stream.
+        stream: StreamId,
+    },
     /// Plays towards the peer, instead of what a partner says. Ends with [`Event::Played`], also
-    /// when it is stopped or replaced by another.
-    Play { stream: StreamId, op: OpId, source: Source },
+    /// when it is stopped or replaced by another. Where nothing can be sent (no agreement yet, a
+    /// direction that forbids it) it plays in silence and takes its time all the same, so that
+    /// scripts keep theirs.
+    ///
+    /// [`Event::Played`]: super::Event::Played
+    Play {
+        /// Which stream.
+        stream: StreamId,
+        /// The operation that plays.
+        op: OpId,
+        /// What.
+        source: Source,
+    },
     /// Stops what `op` plays, if it still does.
-    Stop { stream: StreamId, op: OpId },
-    /// The peer hears itself from now on (or no more).
-    Echo { stream: StreamId, on: bool },
+    Stop {
+        /// Which stream.
+        stream: StreamId,
+        /// The operation that is to end.
+        op: OpId,
+    },
+    /// The peer hears itself from now on (or no more), and neither hears its partner nor is heard by
+    /// it.
+    Echo {
+        /// Which stream.
+        stream: StreamId,
+        /// Whether it does.
+        on: bool,
+    },
     /// The stream ends; its port is free again with [`Event::Closed`].
-    Close { stream: StreamId },
+    ///
+    /// [`Event::Closed`]: super::Event::Closed
+    Close {
+        /// Which stream.
+        stream: StreamId,
+    },
 }
 
 /// How a stream begins.
@@ -54,8 +94,13 @@ pub struct Open {
 /// What a player plays.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// Decoded samples, mono, at this rate (8,000, 16,000 or 48,000 a second), played once.
-    Samples { rate: u32, samples: Arc<[i16]> },
+    /// Decoded samples, mono, played once.
+    Samples {
+        /// 8,000, 16,000 or 48,000 a second. At another rate they are silent and last as long.
+        rate: u32,
+        /// The samples.
+        samples: Arc<[i16]>,
+    },
     /// A computed tone.
     Tone(Tone),
 }

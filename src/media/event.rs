@@ -7,12 +7,31 @@ use crate::base::{OpId, StreamId};
 /// What a plane tells the switch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The last packet of what `op` played has left, or it was stopped.
-    Played { stream: StreamId, op: OpId },
+    /// The last packet of what `op` played has left and its time is over, or it was stopped.
+    Played {
+        /// Which stream.
+        stream: StreamId,
+        /// The operation that played.
+        op: OpId,
+    },
     /// A digit was pressed (RFC 4733), reported once, at its end.
-    Digit { stream: StreamId, digit: char, duration_ms: u32 },
+    Digit {
+        /// Which stream.
+        stream: StreamId,
+        /// `0` to `9`, `*`, `#`, `A` to `D`.
+        digit: char,
+        /// How long the key was held, in milliseconds.
+        duration_ms: u32,
+    },
     /// The stream is gone and its port free.
-    Closed { stream: StreamId, port: u16, stats: Stats },
+    Closed {
+        /// Which stream.
+        stream: StreamId,
+        /// Its port.
+        port: u16,
+        /// What it saw.
+        stats: Stats,
+    },
 }
 
 /// What a stream saw in its life.

@@ -18,8 +18,15 @@
 
 mod command;
 mod event;
+mod line;
 mod plane;
+mod player;
+mod stream;
+mod voice;
 
 pub use command::{Command, Open, Source};
 pub use event::{Event, Out, Packet, Relayed, Stats};
 pub use plane::Plane;
+
+#[cfg(test)]
+mod tests;

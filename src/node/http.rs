@@ -17,6 +17,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
+use crate::base::Mono;
+
+use super::clock::Clock;
 use super::switch::View;
 
 /// Connections at a time; more wait in the listener's queue until one ends.
@@ -38,7 +41,7 @@ pub(super) async fn bind(at: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, view: Arc<View>) -> Infallible {
+pub(super) async fn serve(listener: TcpListener, view: Arc<View>, clock: Clock) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
@@ -46,7 +49,7 @@ pub(super) async fn serve(listener: TcpListener, view: Arc<View>) -> Infallible 
             Ok((stream, _)) => {
                 let view = Arc::clone(&view);
                 tokio::spawn(async move {
-                    _ = tokio::time::timeout(LIFETIME, converse(stream, &view)).await;
+                    _ = tokio::time::timeout(LIFETIME, converse(stream, &view, clock)).await;
                     drop(place);
                 });
             }
@@ -58,9 +61,9 @@ pub(super) async fn serve(listener: TcpListener, view: Arc<View>) -> Infallible 
     }
 }
 
-async fn converse(stream: TcpStream, view: &View) {
+async fn converse(stream: TcpStream, view: &View, clock: Clock) {
     let answer = |request: Request<Incoming>| {
-        let response = route(request.method(), request.uri().path(), view);
+        let response = route(request.method(), request.uri().path(), view, clock.mono());
         async { Ok::<_, Infallible>(response) }
     };
     let served = http1::Builder::new()
@@ -75,10 +78,14 @@ async fn converse(stream: TcpStream, view: &View) {
     }
 }
 
-fn route(method: &Method, path: &str, view: &View) -> Response<Full<Bytes>> {
+fn route(method: &Method, path: &str, view: &View, now: Mono) -> Response<Full<Bytes>> {
     match path {
         "/health" if method == Method::GET || method == Method::HEAD => {
-            respond(StatusCode::OK, "application/json", health(view))
+            let (status, word) = match view.is_alive(now) {
+                true => (StatusCode::OK, "ok"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, "stuck"),
+            };
+            respond(status, "application/json", health(word, view))
         }
         _ => {
             // RFC 9457. The path is not repeated: it is the client's, and says nothing new to it.
@@ -88,9 +95,9 @@ fn route(method: &Method, path: &str, view: &View) -> Response<Full<Bytes>> {
     }
 }
 
-fn health(view: &View) -> String {
+fn health(status: &str, view: &View) -> String {
     format!(
-        r#"{{"status":"ok","version":"{}","generation":"{}","calls":{},"registrations":{}}}"#,
+        r#"{{"status":"{status}","version":"{}","generation":"{}","calls":{},"registrations":{}}}"#,
         env!("CARGO_PKG_VERSION"),
         view.generation(),
         view.calls(),
@@ -114,7 +121,7 @@ mod tests {
     #[test]
     fn health_is_read_only_and_the_only_thing_there_is() {
         let view = View::default();
-        let status = |method, path| route(&method, path, &view).status().as_u16();
+        let status = |method, path| route(&method, path, &view, Mono::ZERO).status().as_u16();
         assert_eq!(status(Method::GET, "/health"), 200);
         assert_eq!(status(Method::HEAD, "/health"), 200);
         assert_eq!(status(Method::POST, "/health"), 404);
@@ -125,7 +132,7 @@ mod tests {
     #[test]
     fn health_tells_numbers() {
         assert_eq!(
-            health(&View::default()),
+            health("ok", &View::default()),
             concat!(
                 r#"{"status":"ok","version":""#,
                 env!("CARGO_PKG_VERSION"),

@@ -4,7 +4,7 @@
 //! compute, send. A wake-up per packet would cost twice as much as the packet. Without streams it
 //! sleeps until a command comes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -49,10 +49,10 @@ pub(super) fn run(desk: Desk, plane: Plane) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
     let (out, waiting) = (Out::default(), VecDeque::new());
-    let mut thread = Thread { desk, plane, epoll, open: 0, out, waiting };
+    let mut thread = Thread { desk, plane, epoll, open: BTreeSet::new(), out, waiting };
     let mut next = Mono::ZERO;
     loop {
-        if thread.open == 0 && thread.waiting.is_empty() {
+        if thread.open.is_empty() && thread.waiting.is_empty() {
             thread.sleep()?;
         } else {
             next = thread.tick(next);
@@ -74,8 +74,8 @@ struct Thread {
     desk: Desk,
     plane: Plane,
     epoll: Epoll,
-    /// Ports with a stream.
-    open: usize,
+    /// RTP ports with a stream.
+    open: BTreeSet<u16>,
     out: Out,
     /// What the switch had no room for.
     waiting: VecDeque<Event>,
@@ -108,7 +108,7 @@ impl Thread {
     fn gather(&mut self, now: Mono) -> io::Result<()> {
         let mut ready = [EpollEvent::empty(); 256];
         // Sockets that stay ready are named again; every open one has its turn once.
-        for _ in 0..=self.open * 2 / ready.len() {
+        for _ in 0..=self.open.len() * 2 / ready.len() {
             let count = match self.epoll.wait(&mut ready, EpollTimeout::ZERO) {
                 Ok(count) => count,
                 Err(nix::errno::Errno::EINTR) => return Ok(()),
@@ -163,6 +163,9 @@ impl Thread {
 
     /// Listens on a port and the RTCP port beside it, from this packet on.
     fn watch(&mut self, port: u16) {
+        if !self.open.insert(port) {
+            return;
+        }
         for port in [port, port.saturating_add(1)] {
             let Some(socket) = self.desk.ports.socket(port) else { continue };
             let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(port));
@@ -170,16 +173,15 @@ impl Thread {
                 forget_the_past(socket);
             }
         }
-        self.open += 1;
     }
 
     fn unwatch(&mut self, port: u16) {
+        self.open.remove(&port);
         for port in [port, port.saturating_add(1)] {
             if let Some(socket) = self.desk.ports.socket(port) {
                 _ = self.epoll.delete(socket);
             }
         }
-        self.open = self.open.saturating_sub(1);
     }
 
     fn send(&mut self) {

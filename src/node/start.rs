@@ -1,5 +1,6 @@
 //! The start: everything is read, checked and bound before the node says `ready`.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Read, Write};
@@ -110,7 +111,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let generation = start_switch(desk, beginning, ended)?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
 
-    tokio::spawn(http::serve(listener, view));
+    tokio::spawn(http::serve(listener, view, clock));
     log.flush();
     say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
     tokio::select! {
@@ -118,7 +119,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         signal = signals.next() => tracing::info!("{signal}: all calls end now"),
     }
     tokio::select! {
-        () = ask_to_leave(&to_switch) => unreachable!("it only ever waits"),
+        never = ask_to_leave(&to_switch) => match never {},
         Some(ending) = endings.recv() => ending,
         _ = signals.next() => Err(Failure::Hurried),
         () = tokio::time::sleep(LEAVING_MAX) => Err(Failure::Hurried),
@@ -199,7 +200,7 @@ fn start_thread(
 }
 
 /// The queue may be full of a storm; we ask until there is room, and then wait.
-async fn ask_to_leave(switch: &Post<Input>) {
+async fn ask_to_leave(switch: &Post<Input>) -> Infallible {
     while switch.put(Input::Shutdown).is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

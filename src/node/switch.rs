@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -25,12 +25,17 @@ const LEAVING: Duration = Duration::from_millis(1500);
 /// How long we stay after the last call, to answer what repeats.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// A turn that takes longer than this is stuck: nobody waits that long for an answer.
+const TURN_MAX: Duration = Duration::from_secs(2);
+
 /// What the outside may know of the switch without asking it.
 #[derive(Debug, Default)]
 pub(super) struct View {
     calls: AtomicUsize,
     registrations: AtomicUsize,
     generation: AtomicU32,
+    /// When the present turn began, in nanoseconds; 0 while the thread waits.
+    turn_since: AtomicU64,
 }
 
 /// What the thread works with.
@@ -71,6 +76,7 @@ pub(super) fn run<P: Plan>(
         desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
 
         let now = desk.clock.now();
+        desk.view.turn_since.store(now.mono.as_nanos(), Ordering::Relaxed);
         let mut calls_to_end = None;
         more = desk.take_datagrams(now.mono, |input| switch.handle(now, input, &mut out));
         more |= desk.take_letters(|input| {
@@ -87,6 +93,7 @@ pub(super) fn run<P: Plan>(
         let census = switch.census();
         desk.view.calls.store(census.calls, Ordering::Relaxed);
         desk.view.registrations.store(census.bindings, Ordering::Relaxed);
+        desk.view.turn_since.store(0, Ordering::Relaxed);
         if let Some(calls) = calls_to_end {
             leave.get_or_insert(Leave::new(now.mono, calls));
         }
@@ -97,6 +104,12 @@ pub(super) fn run<P: Plan>(
 }
 
 impl View {
+    /// Whether the switch takes its turns.
+    pub(super) fn is_alive(&self, now: Mono) -> bool {
+        let since = self.turn_since.load(Ordering::Relaxed);
+        since == 0 || now.since(Mono::from_nanos(since)) <= TURN_MAX
+    }
+
     /// Calls that are not over.
     pub(super) fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
@@ -221,6 +234,15 @@ mod tests {
         let mut leave = Leave::new(ms(0), 1);
         assert!(!leave.is_time(ms(1499), 1));
         assert!(leave.is_time(ms(1500), 1));
+    }
+
+    #[test]
+    fn a_turn_that_does_not_end_is_no_life() {
+        let view = View::default();
+        assert!(view.is_alive(ms(60_000)));
+        view.turn_since.store(ms(1000).as_nanos(), Ordering::Relaxed);
+        assert!(view.is_alive(ms(3000)));
+        assert!(!view.is_alive(ms(3001)));
     }
 
     const fn ms(millis: u64) -> Mono {

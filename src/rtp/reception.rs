@@ -282,7 +282,10 @@ mod tests {
         for at in 0..1000_u32 {
             // Every other packet is 5 ms late: the difference of transits is always 5 ms.
             let late = if at % 2 == 0 { 0 } else { 5 };
-            reception.time(Mono::from_millis(u64::from(at * 20 + late)), u32::MAX - 80 + at * 160);
+            reception.time(
+                Mono::from_millis(u64::from(at * 20 + late)),
+                (u32::MAX - 80).wrapping_add(at * 160),
+            );
         }
         assert!((4500..=5000).contains(&reception.jitter_us()), "{}", reception.jitter_us());
         assert_eq!(reception.report().unwrap().jitter, reception.jitter_us() * 8 / 1000);

@@ -163,7 +163,7 @@ impl Iterator for Blocks<'_> {
 /// beginning (§6.4.1).
 pub fn ntp(now: Mono) -> u64 {
     let (seconds, rest) = (now.as_nanos() / 1_000_000_000, now.as_nanos() % 1_000_000_000);
-    seconds << 32 | (rest << 32) / 1_000_000_000
+    (seconds << 32) | ((rest << 32) / 1_000_000_000)
 }
 
 /// The middle 32 bits of an NTP time: what a report block says of a sender report.

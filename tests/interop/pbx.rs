@@ -1,8 +1,9 @@
 //! The binary under test, as a user runs it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -33,7 +34,9 @@ impl Pbx {
         let rows = EXTENSIONS.map(|(number, password)| {
             format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
         });
-        fs::write(scratch.file("extensions.toml"), rows.concat()).unwrap();
+        let file = scratch.file("extensions.toml");
+        fs::write(&file, rows.concat()).unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
         Self::start_in(scratch)
     }
 

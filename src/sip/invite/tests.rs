@@ -19,7 +19,10 @@ fn an_answer_is_repeated_until_its_ack_comes() {
     it.endpoint.accept(it.now, LEG, SDP);
     assert_eq!(it.sent(), ["SIP/2.0 200 OK"]);
     assert_eq!(it.until(400), [""; 0]);
-    assert_eq!(it.until(4000), ["500 SIP/2.0 200 OK", "1500 SIP/2.0 200 OK", "3500 SIP/2.0 200 OK"]);
+    assert_eq!(
+        it.until(4000),
+        ["500 SIP/2.0 200 OK", "1500 SIP/2.0 200 OK", "3500 SIP/2.0 200 OK"]
+    );
     let tag = it.tag.clone();
     it.hears(&within("ACK", 1, &tag, "ack1"));
     assert_eq!(it.told(), ["Acked"]);
@@ -39,8 +42,18 @@ fn a_peer_that_never_acks_is_hung_up() {
 #[test]
 fn a_cancelled_call_is_over_and_its_invite_gets_487() {
     let mut it = Table::called();
-    it.hears(&invite().replace("INVITE", "CANCEL").replace(BODY, "").replace("application/sdp", "x"));
-    assert_eq!(it.sent(), ["SIP/2.0 487 Request Terminated", "SIP/2.0 200 OK"].map(String::from).iter().rev().cloned().collect::<Vec<_>>());
+    it.hears(
+        &invite().replace("INVITE", "CANCEL").replace(BODY, "").replace("application/sdp", "x"),
+    );
+    assert_eq!(
+        it.sent(),
+        ["SIP/2.0 487 Request Terminated", "SIP/2.0 200 OK"]
+            .map(String::from)
+            .iter()
+            .rev()
+            .cloned()
+            .collect::<Vec<_>>()
+    );
     assert_eq!(it.told(), ["Ended(Cancelled)"]);
     assert_eq!(it.until(600), ["500 SIP/2.0 487 Request Terminated"]);
     let tag = it.tag.clone();

@@ -72,8 +72,11 @@ fn a_long_wish_is_cut_and_a_question_changes_nothing() {
     assert_eq!(long.contacts, [format!("<sip:a@x>;expires={EXPIRES_MAX}")]);
     let question = register(2, "<sip:a@x>", 1).bytes().clone();
     let question = String::from_utf8(question.to_vec()).unwrap();
-    let question: String =
-        question.lines().filter(|it| !it.starts_with("Contact")).map(|it| format!("{it}\r\n")).collect();
+    let question: String = question
+        .lines()
+        .filter(|it| !it.starts_with("Contact"))
+        .map(|it| format!("{it}\r\n"))
+        .collect();
     let asked = it.register(at(10), "1001", flow(1), &message(&question)).unwrap();
     assert_eq!((asked.contacts.len(), asked.changes.len()), (1, 0));
 }
