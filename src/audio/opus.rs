@@ -172,33 +172,4 @@ mod tests {
             assert!(heard.len() <= SAMPLES_MAX);
         }
     }
-
-    #[test]
-    #[ignore = "a measurement: run it alone, in release"]
-    fn what_a_frame_costs() {
-        let mut samples = vec![0; 960 * 50];
-        Tone { hz: [350, 440], on_ms: 1000, off_ms: 0, times: None }.fill(RATE, 0, &mut samples);
-        let mut rng = Rng::from_seed(1);
-        for sample in &mut samples {
-            *sample += (rng.bits() % 2000) as i16;
-        }
-        let (mut encoder, mut decoder) = (Encoder::new().unwrap(), Decoder::new().unwrap());
-        let (mut packets, mut heard) = (Vec::new(), Vec::new());
-        #[allow(clippy::disallowed_methods)]
-        let begin = std::time::Instant::now();
-        #[allow(clippy::disallowed_methods)]
-        let passed = || begin.elapsed();
-        for frame in samples.chunks(960).cycle().take(1000) {
-            let mut packet = Vec::new();
-            encoder.encode(frame, &mut packet).unwrap();
-            packets.push(packet);
-        }
-        let encoded = passed();
-        for packet in &packets {
-            heard.clear();
-            decoder.decode(packet, &mut heard).unwrap();
-        }
-        let decoded = passed() - encoded;
-        panic!("encode {:?}, decode {:?} a frame of 20 ms", encoded / 1000, decoded / 1000);
-    }
 }
