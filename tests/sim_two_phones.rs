@@ -6,7 +6,9 @@ use moonswitch::sdp::Codec;
 use moonswitch::sim::Config;
 use moonswitch::sim::phone::{Behaviour, Ending, Registered, Reply};
 
-use world::{ANN, BOB, ann_dials, assert_nothing_left, call, connected, ending, house, secs, two_phones};
+use world::{
+    ANN, BOB, ann_dials, assert_nothing_left, call, connected, ending, house, secs, two_phones,
+};
 
 #[test]
 fn two_phones_hear_each_other_until_the_caller_hangs_up() {
