@@ -195,7 +195,10 @@ fn list(value: &Value, what: &str, max: usize) -> Checked<Vec<String>> {
         Value::String(_) => return Ok(vec![text(value, what)?]),
         Value::Table(table) => table,
         other => {
-            return Err(format!("a {what} must be a text or a list of texts, not {}", shown(other)));
+            return Err(format!(
+                "a {what} must be a text or a list of texts, not {}",
+                shown(other)
+            ));
         }
     };
     let n = table.raw_len();
