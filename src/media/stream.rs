@@ -1,6 +1,6 @@
 //! One stream: whom it believes, what it hears, what it says.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::base::{Mono, StreamId};
@@ -329,11 +329,11 @@ impl Stream {
 
 /// An unspecified address is old-style hold (RFC 3264 §8.4), port 0 a stream that was refused.
 fn can_be_reached(address: SocketAddr) -> bool {
-    !address.ip().is_unspecified() && address.port() != 0
+    !address.ip().to_canonical().is_unspecified() && address.port() != 0
 }
 
 /// A dual-stack socket sees IPv4 peers as mapped addresses.
-fn is_same(a: std::net::IpAddr, b: std::net::IpAddr) -> bool {
+fn is_same(a: IpAddr, b: IpAddr) -> bool {
     a.to_canonical() == b.to_canonical()
 }
 

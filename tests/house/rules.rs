@@ -73,7 +73,7 @@ pub(crate) const CRATES: &[(&str, Who)] = &[
     ("subtle", Who::Anybody),
     ("rtp_rs", Who::Rooms(&["rtp"])),
     ("mlua", Who::Rooms(&["lua"])),
-    ("audiopus", Who::Rooms(&["audio"])),
+    ("ropus", Who::Rooms(&["audio"])),
     ("tokio", Who::Rooms(WINDOWS)),
     ("hyper", Who::Rooms(WINDOWS)),
     ("hyper_util", Who::Rooms(WINDOWS)),
