@@ -114,6 +114,19 @@ fn a_wrong_line_of_the_extensions_is_named() {
 }
 
 #[test]
+fn every_problem_of_the_scripts_is_named_with_its_line() {
+    let scratch = Scratch::new("wrong-scripts");
+    fs::create_dir(scratch.file("scripts")).unwrap();
+    fs::write(scratch.file("scripts/main.lua"), "\npbx.internal(\"1\", 5)\n").unwrap();
+    check(&scratch, &[], 3, "scripts/main.lua:2: ");
+    fs::write(scratch.file("scripts/main.lua"), "require \"a\"").unwrap();
+    fs::write(scratch.file("scripts/a.lua"), "\n\nlocal =").unwrap();
+    fs::write(scratch.file("scripts/b.lua"), "end").unwrap();
+    check(&scratch, &[], 3, "scripts/a.lua:3: ");
+    check(&scratch, &[], 3, "scripts/b.lua:1: ");
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = UdpSocket::bind(taken).unwrap();

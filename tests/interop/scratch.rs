@@ -54,7 +54,8 @@ pub(crate) fn audio_ports() -> (u16, u16) {
     const COUNT: u16 = 40;
     const BLOCKS: u32 = 300;
     let start = std::process::id() * 7;
-    let is_free = |low: u16| (low..low + COUNT).all(|it| UdpSocket::bind(("127.0.0.1", it)).is_ok());
+    let is_free =
+        |low: u16| (low..low + COUNT).all(|it| UdpSocket::bind(("127.0.0.1", it)).is_ok());
     (0..BLOCKS)
         .map(|_| FIRST + ((start + u32::from(next())) % BLOCKS) as u16 * COUNT)
         .find(|low| is_free(*low))
