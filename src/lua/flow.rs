@@ -38,6 +38,16 @@ pub(super) struct Out {
     pub(super) units: u64,
 }
 
+impl Out {
+    /// Nobody waits for this operation any more. Whether the engine has heard of it.
+    fn withdraw(&mut self, op: OpId) -> bool {
+        self.ops.remove(&op);
+        let untold =
+            self.steps.iter().position(|it| matches!(it, Step::Do { id, .. } if *id == op));
+        untold.map(|it| self.steps.remove(it)).is_none()
+    }
+}
+
 /// A flow's name within its call.
 pub(super) type FlowId = u32;
 
@@ -191,7 +201,7 @@ impl Call {
         for id in self.flows.keys().copied().collect::<Vec<_>>() {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
             if let Wait::Op { id: op, at, .. } = &flow.wait {
-                out.ops.remove(op);
+                out.withdraw(*op);
                 let (text, at) = (Fatal::TooLate.to_string(), at.clone());
                 out.steps.push_back(Step::Log { call: self.key, text, at });
                 flow.doomed = None;
@@ -381,8 +391,8 @@ impl Call {
                 return self.end(id, &flow, Ended::Doomed(fatal, error), out);
             }
             Wait::Op { id: op, .. } => {
-                out.ops.remove(op);
-                if fatal == Fatal::Lost {
+                // The engine forgets the operations of a call that is over by itself.
+                if out.withdraw(*op) && fatal == Fatal::Lost {
                     out.steps.push_back(Step::Cancel { call: self.key, id: *op });
                 }
                 flow.wait = Wait::Next(MultiValue::new());
@@ -393,8 +403,9 @@ impl Call {
                 flow.wait = Wait::Next(MultiValue::new());
                 flow.pending = flow.pending.or(Some(fatal));
                 self.ready.push_back(id);
+                let reason = if fatal == Fatal::HungUp { fatal } else { Fatal::Lost };
                 for child in children {
-                    self.doom(child, Fatal::Lost, out);
+                    self.doom(child, reason, out);
                 }
                 return;
             }
