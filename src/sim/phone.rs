@@ -281,7 +281,7 @@ impl Phone {
             Receipt::Provisional => self.hear_of(now, purpose, status, out),
             Receipt::Final => {
                 if let Purpose::Invite(nth) = purpose {
-                    self.acknowledge(now, nth, response, out);
+                    self.acknowledge(nth, response, out);
                 }
                 let challenged = matches!(status, 401 | 407);
                 if challenged && self.may_retry(response, tries) {
@@ -300,9 +300,8 @@ impl Phone {
 
     /// Whether it makes sense to ask again with the challenge of this response.
     fn may_retry(&mut self, response: &Message, tries: u8) -> bool {
-        let before = self.challenge.is_some();
         let Some(challenge) = Challenge::read(response) else { return false };
-        let worthwhile = tries < TRIES && (!before || challenge.is_stale || tries == 0);
+        let worthwhile = tries == 0 || challenge.is_stale && tries < TRIES;
         self.challenge = Some(challenge);
         worthwhile
     }

@@ -10,13 +10,12 @@ use crate::base::{CallId, Mono, Rng};
 use crate::call::event::{Fact, What};
 use crate::call::{Input, Output, Plan};
 use crate::directory::{Delta, Extension, Number};
-use crate::media::Command;
 use crate::sip::{Flow, Transport};
 
 use super::house::{House, door, now, window};
 use super::net::{Link, Weather};
 use super::phone::{Behaviour, Frame, Identity, Letter, Out, Phone};
-use super::trace::Trace;
+use super::trace::{Line, Told, Trace};
 use super::voice::Voice;
 
 /// A world.
@@ -315,7 +314,11 @@ impl World {
         if let Some(inspector) = &mut self.inspector {
             inspector(&letter.bytes);
         }
-        self.trace.note(self.now, letter.from, format_args!("-> {} {}", letter.to, Line(&letter)));
+        self.trace.note(
+            self.now,
+            letter.from,
+            format_args!("-> {} {}", letter.to, Line(&letter.bytes)),
+        );
         self.letters.send(self.now, letter);
     }
 
@@ -326,7 +329,11 @@ impl World {
 
     fn deliver_letter(&mut self) {
         let Some(letter) = self.letters.receive(self.now) else { return };
-        self.trace.note(self.now, letter.to, format_args!("<- {} {}", letter.from, Line(&letter)));
+        self.trace.note(
+            self.now,
+            letter.to,
+            format_args!("<- {} {}", letter.from, Line(&letter.bytes)),
+        );
         if letter.to == door() {
             let flow = Flow { transport: Transport::Udp, local: letter.to, remote: letter.from };
             self.tell(Input::Datagram { flow, bytes: letter.bytes });
@@ -437,33 +444,6 @@ impl Config {
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("World").field("now", &self.now).finish_non_exhaustive()
-    }
-}
-
-/// The first line of a message and its CSeq.
-struct Line<'a>(&'a Letter);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = String::from_utf8_lossy(&self.0.bytes);
-        let mut lines = text.lines();
-        f.write_str(lines.next().unwrap_or(""))?;
-        match lines.find(|it| it.starts_with("CSeq:")) {
-            Some(cseq) => write!(f, " ({})", cseq["CSeq:".len()..].trim()),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A command in few words: what is played is long.
-struct Told<'a>(&'a Command);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Command::Play { stream, op, .. } => write!(f, "is told to play {stream} {op}"),
-            other => write!(f, "is told {other:?}"),
-        }
     }
 }
 
