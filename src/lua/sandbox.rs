@@ -131,7 +131,8 @@ fn errors_and_text(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()
     table.set(
         "charge",
         lua.create_function(move |lua, units: i64| {
-            it.charge(lua, u64::try_from(units).unwrap_or(0))
+            it.charge(lua, u64::try_from(units).unwrap_or(0))?;
+            Ok(it.meter.is_spent())
         })?,
     )?;
     let it = Rc::clone(host);
