@@ -34,6 +34,8 @@ pub(super) struct Out {
     /// Who waits for which operation.
     pub(super) ops: BTreeMap<OpId, (CallId, FlowId)>,
     last_op: u64,
+    /// Units used by all flows so far.
+    pub(super) units: u64,
 }
 
 /// A flow's name within its call.
@@ -306,6 +308,7 @@ impl Call {
         let host = Rc::clone(&self.generation.host);
         let turn = host.turn.take();
         flow.used += host.meter.used();
+        out.units += host.meter.used();
         flow.doomed = turn.doomed;
         flow.pending = flow.pending.or(turn.pending);
         if host.meter.phase() == Phase::Dying {
@@ -454,6 +457,9 @@ impl Call {
     ) {
         let Some(flow) = self.flows.get_mut(&parent) else { return };
         let Wait::Join { race, children, results, left } = &mut flow.wait else { return };
+        if !children.contains(&id) {
+            return; // It had lost, and ends only now.
+        }
         let race = *race;
         children.retain(|it| *it != id);
         let next = match ended {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use mlua::{Error, Function, HookTriggers, Lua, Value, VmState};
 
 use super::errors::{self, Fatal};
-use super::meter::{Limits, Meter, Reading, TICK};
+use super::meter::{Limits, Meter, Phase, Reading, TICK};
 use super::route::Pattern;
 use crate::base::{CallId, Rng};
 use crate::call::plan::{Op, Place, ScriptError, State};
@@ -121,12 +121,11 @@ impl Host {
     /// From now on the flow unwinds; the error to raise.
     pub(super) fn doom(&self, lua: &Lua, fatal: Fatal) -> Error {
         let mut turn = self.turn.borrow_mut();
-        let fatal = *turn.doomed.get_or_insert(fatal);
         turn.want = None;
         if fatal.is_kill() && turn.raised.is_none() {
             turn.raised = Some(self.describe(lua, &fatal.to_string(), &turn.origin));
         }
-        fatal.error()
+        turn.doomed.get_or_insert(fatal).error()
     }
 
     /// Raises what is pending.
@@ -197,6 +196,10 @@ impl Host {
         let reading = self.meter.tick();
         if reading == Reading::Kill {
             return Err(self.doom(lua, Fatal::TooLong));
+        }
+        if self.meter.phase() == Phase::Dead {
+            self.doom(lua, Fatal::TooLong);
+            return Ok(VmState::Yield);
         }
         self.check_pending(lua)?;
         self.weigh(lua)?;

@@ -105,6 +105,11 @@ impl Meter {
         self.phase.get()
     }
 
+    /// Whether others should run now.
+    pub(super) fn is_spent(&self) -> bool {
+        self.slice.get() <= 0
+    }
+
     /// Units used since the slice began.
     pub(super) fn used(&self) -> u64 {
         self.used.get()

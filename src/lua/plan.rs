@@ -46,6 +46,11 @@ impl LuaPlan {
         Ok(id)
     }
 
+    /// What scripts have computed so far, in VM instructions and what host functions charge.
+    pub fn units(&self) -> u64 {
+        self.out.units
+    }
+
     fn enqueue(&mut self, call: CallId) {
         if let Some(it) = self.calls.get_mut(&call)
             && it.is_ready()

@@ -41,7 +41,7 @@ pub(super) struct Sandbox {
 /// A fresh state. `module` answers `require`.
 pub(super) fn build(host: &Rc<Host>, module: Module) -> mlua::Result<Sandbox> {
     let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::COROUTINE;
-    let lua = Lua::new_with(libs, LuaOptions::new().catch_rust_panics(false))?;
+    let lua = Lua::new_with(libs, LuaOptions::new())?;
     lua.set_memory_limit(host.limits.memory)?;
     let functions = functions(&lua, host, module)?;
     let (globals, shared) = (lua.create_table()?, lua.create_table()?);
@@ -131,7 +131,8 @@ fn errors_and_text(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()
     table.set(
         "charge",
         lua.create_function(move |lua, units: i64| {
-            it.charge(lua, u64::try_from(units).unwrap_or(0))
+            it.charge(lua, u64::try_from(units).unwrap_or(0))?;
+            Ok(it.meter.is_spent())
         })?,
     )?;
     let it = Rc::clone(host);

@@ -17,10 +17,10 @@ use super::{Open, Packet, Relayed, Stats};
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) port: u16,
-    pub(super) partner: Option<StreamId>,
-    pub(super) echo: Echo,
     pub(super) player: Option<Player>,
     pub(super) digits: dtmf::Reader,
+    partner: Option<StreamId>,
+    echo: Echo,
     cname: String,
     agreed: Option<Agreed>,
     latch: Option<Latch>,
@@ -110,6 +110,26 @@ impl Stream {
         self.agreed = Some(agreed);
     }
 
+    /// Whom it is joined with.
+    pub(super) fn partner(&self) -> Option<StreamId> {
+        self.partner
+    }
+
+    /// Whether the peer hears itself instead.
+    pub(super) fn echo(&self) -> Echo {
+        self.echo
+    }
+
+    pub(super) fn set_partner(&mut self, partner: Option<StreamId>) {
+        self.partner = partner;
+        self.line.cut();
+    }
+
+    pub(super) fn set_echo(&mut self, echo: Echo) {
+        self.echo = echo;
+        self.line.cut();
+    }
+
     /// Something has come that is not worth a look.
     pub(super) fn refuse(&mut self) {
         self.refused += 1;
@@ -159,6 +179,7 @@ impl Stream {
             return Said::Unheard;
         };
         if agreed.codec != heard.codec {
+            self.line.cut();
             return Said::Foreign;
         }
         let payload_type = match (heard.payload, agreed.dtmf) {

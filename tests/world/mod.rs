@@ -21,6 +21,12 @@ pub fn house(config: Config) -> World {
 /// Ann (1001) and Bob (1002), registered.
 pub fn two_phones(config: Config, ann: Behaviour, bob: Behaviour) -> World {
     let mut world = house(config);
+    move_in(&mut world, ann, bob);
+    world
+}
+
+/// Ann (1001) and Bob (1002) come into a world and register.
+pub fn move_in(world: &mut World, ann: Behaviour, bob: Behaviour) {
     for (number, behaviour) in [("1001", ann), ("1002", bob)] {
         let phone = world.add(number, behaviour);
         world.register(phone);
@@ -28,8 +34,7 @@ pub fn two_phones(config: Config, ann: Behaviour, bob: Behaviour) -> World {
     let registered = world.run_until(secs(120), |it| {
         [ANN, BOB].iter().all(|phone| it.phone(*phone).registered == Registered::Yes)
     });
-    assert!(registered, "seed {}: a phone is not registered", config.seed);
-    world
+    assert!(registered, "a phone is not registered\n{}", world.trace.text());
 }
 
 /// Ann dials, and everything happens that comes of it.

@@ -7,6 +7,14 @@ local next, rawget, pcall, xpcall, sort = raw.next, raw.rawget, raw.pcall, raw.x
 local function complain(message) error(host.at(message), 0) end
 shared.complain = complain
 
+-- Pays for work that no hook sees. When the slice is used up others run first: a yield without a
+-- value is a slice.
+local yield, charge = raw.coroutine.yield, host.charge
+local function pay(units)
+  if charge(units) then yield() end
+end
+shared.pay = pay
+
 -- Errors ---------------------------------------------------------------------------------------
 
 -- Whatever the error says: a doomed flow goes on unwinding.
@@ -143,7 +151,7 @@ local function other_keys(table, length)
   end
   if n > 1 then
     if n <= 1000 and (kind == "string" or kind == "number") then
-      host.charge(n * 16)
+      pay(n * 16)
       sort(keys)
     else
       shared.merge_sort(keys, n, before)

@@ -1,7 +1,7 @@
 -- The string and utf8 libraries: patterns run in Rust with a step budget, and whatever touches
 -- many bytes is charged for them.
 local host, raw, globals, shared = ...
-local complain, text = shared.complain, shared.text
+local complain, pay, text = shared.complain, shared.pay, shared.text
 local type, select, tonumber = raw.type, raw.select, raw.tonumber
 local sub, concat, pack, unpack = raw.string.sub, raw.table.concat, raw.table.pack, raw.table.unpack
 local seek, expand = host.seek, host.expand
@@ -14,7 +14,7 @@ local function weight(value) return type(value) == "string" and #value or 32 end
 for _, name in raw.ipairs { "upper", "lower", "reverse", "sub", "unpack" } do
   local stock = raw.string[name]
   lib[name] = function(s, ...)
-    host.charge(weight(s) // 16)
+    pay(weight(s) // 16)
     return stock(s, ...)
   end
 end
@@ -37,7 +37,7 @@ function lib.rep(s, n, between)
   if count and count > 0 then
     if size == 0 then return "" end
     if size * count > host.string_max then complain("string.rep: the result is too long") end
-    host.charge(size * count // 16)
+    pay(size * count // 16)
   end
   return raw.string.rep(s, n, between)
 end
@@ -60,7 +60,7 @@ function lib.format(form, ...)
       end
     end
     if size > host.string_max then complain("string.format: the result is too long") end
-    host.charge(size // 16)
+    pay(size // 16)
   end
   return raw.string.format(form, unpack(args, 1, args.n))
 end
@@ -93,6 +93,7 @@ end
 function lib.find(s, pattern, init, plain)
   s, pattern = subject(s, "string.find"), subject(pattern, "string.find")
   local at = beginning(init, #s, "string.find")
+  pay(1)
   if not at then return nil end
   if plain then return host.find_plain(s, pattern, at) end
   local fixed, rest = anchored(pattern)
@@ -102,6 +103,7 @@ end
 function lib.match(s, pattern, init)
   s, pattern = subject(s, "string.match"), subject(pattern, "string.match")
   local at = beginning(init, #s, "string.match")
+  pay(1)
   if not at then return nil end
   local fixed, rest = anchored(pattern)
   return host.match(s, rest, at, fixed)
@@ -120,6 +122,7 @@ function lib.gmatch(s, pattern, init)
   end
   return function()
     if not at then return nil end
+    pay(1)
     return captures(seek(s, pattern, at, last, false))
   end
 end
@@ -145,6 +148,7 @@ function lib.gsub(s, pattern, by, max)
   end
   local limit = max == nil and #s + 1 or raw.math.tointeger(tonumber(max) or "")
   if not limit then complain("string.gsub: the limit must be a whole number, not " .. host.show(max)) end
+  pay(1)
   local fixed, rest = anchored(pattern)
   local parts, n, at, last, count, size = {}, 0, 1, 0, 0, #s
   local function put(part)
@@ -155,6 +159,7 @@ function lib.gsub(s, pattern, by, max)
   end
   local function take(start, stop, ...)
     if not start then return false end
+    pay(1)
     put(sub(s, at, start - 1))
     put(replacement(kind, by, s, start, stop, ...))
     count, at, last = count + 1, stop, stop
@@ -162,7 +167,7 @@ function lib.gsub(s, pattern, by, max)
   end
   while count < limit and take(seek(s, rest, at, last, fixed)) and not fixed do end
   put(sub(s, at))
-  host.charge(size // 16)
+  pay(size // 16)
   return concat(parts), count
 end
 
@@ -174,7 +179,7 @@ globals.string = shared.freeze("string", lib)
 
 local unicode = { char = raw.utf8.char, charpattern = raw.utf8.charpattern, offset = raw.utf8.offset }
 function unicode.len(s, ...)
-  host.charge(weight(s) // 4)
+  pay(weight(s) // 4)
   return raw.utf8.len(s, ...)
 end
 function unicode.codepoint(s, first, last, lax)

@@ -1,7 +1,7 @@
 -- The table and math libraries, in Lua: so they can be sliced, may wait in a callback, and count
 -- what they cost by themselves.
 local host, raw, globals, shared = ...
-local complain = shared.complain
+local complain, pay = shared.complain, shared.pay
 local type, getmetatable, select = raw.type, raw.getmetatable, raw.select
 local math_type, concat, unpack = raw.math.type, raw.table.concat, raw.table.unpack
 
@@ -107,7 +107,7 @@ function lib.concat(list, between, first, last)
     size = size + (type(part) == "string" and #part or 24) + #(between .. "")
     if size > host.string_max then complain("table.concat: the result is too long") end
   end
-  host.charge(size // 16)
+  pay(size // 16)
   return concat(parts, between)
 end
 
@@ -134,7 +134,7 @@ function lib.unpack(list, first, last)
   if last < first then return end
   if last - first >= UNPACK_MAX or last - first < 0 then complain("table.unpack: too many results") end
   if type(list) == "table" and getmetatable(list) == nil then
-    host.charge(last - first)
+    pay(last - first)
     return unpack(list, first, last)
   end
   local copy = {}
