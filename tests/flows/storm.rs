@@ -3,8 +3,6 @@
 //!
 //! `MOONSWITCH_SEEDS=100000` runs more of them, `MOONSWITCH_SEED=n` one of them with its trace.
 
-mod world;
-
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -15,7 +13,7 @@ use moonswitch::sdp::Codec;
 use moonswitch::sim::phone::{Behaviour, Reply};
 use moonswitch::sim::{Config, World};
 
-use world::{ANN, BOB, ann_dials, connected, secs, two_phones};
+use crate::world::{ANN, BOB, ann_dials, connected, secs, two_phones};
 
 #[test]
 fn phones_are_connected_in_every_storm_and_nothing_is_left_over() {
@@ -59,14 +57,14 @@ fn weather(story: Story) -> (u64, u64) {
         return (u64::from(connected(&world)), 1);
     }
     let seeds = number_in("MOONSWITCH_SEEDS").unwrap_or(1_000);
-    let (began, next) = (stopwatch(), AtomicU64::new(0));
+    let (seconds, next) = (stopwatch(), AtomicU64::new(0));
     let [one, other] = thread::scope(|scope| {
         let threads = [(); 2].map(|()| scope.spawn(|| go_through(story, &next, seeds)));
         threads.map(|it| it.join().expect("a storm ended in a panic; its seed stands above"))
     });
     let connected = one.connected + other.connected;
     let hours = (one.simulated + other.simulated).as_secs_f64() / 3_600.0;
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = seconds();
     eprintln!(
         "{connected} of {seeds} calls connected, {hours:.1} simulated hours in {seconds:.1} s"
     );
@@ -97,7 +95,7 @@ fn go_through(story: Story, next: &AtomicU64, seeds: u64) -> Tales {
 fn storm(config: Config) -> (World, Vec<String>) {
     let first = Behaviour { hang_up_after: Some(secs(8)), ..Behaviour::default() };
     let later = Behaviour { hang_up_after: Some(secs(30)), ..Behaviour::default() };
-    let [ann, bob] = if config.seed % 2 == 0 { [first, later] } else { [later, first] };
+    let [ann, bob] = if config.seed.is_multiple_of(2) { [first, later] } else { [later, first] };
     let mut world = two_phones(config, ann, bob);
     ann_dials(&mut world, "1002");
     let left = world.settle();
@@ -150,10 +148,11 @@ fn told(seed: u64) -> String {
     storm(Config { traced: true, ..Config::storm(seed) }).0.trace.text().to_owned()
 }
 
-/// How long a test takes is no part of any world.
+/// Counts seconds. How long a test takes is no part of any world.
 #[expect(clippy::disallowed_methods, reason = "measures the test, not what is tested")]
-fn stopwatch() -> Instant {
-    Instant::now()
+fn stopwatch() -> impl Fn() -> f64 {
+    let began = Instant::now();
+    move || began.elapsed().as_secs_f64()
 }
 
 fn number_in(variable: &str) -> Option<u64> {

@@ -37,7 +37,7 @@ fn every_hostile_script_ends_as_it_should_and_its_neighbour_does_not_suffer() {
 }
 
 fn scripts() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows/hostile");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();
