@@ -56,7 +56,7 @@ pub(super) struct Call {
     key: CallId,
     pub(super) generation: Rc<Generation>,
     state: State,
-    seed: u64,
+    view: Rc<View>,
     rng: Option<Box<Rng>>,
     flows: BTreeMap<FlowId, Flow>,
     last_flow: FlowId,
@@ -112,7 +112,7 @@ enum Wait {
 }
 
 enum Beginning {
-    Handler { handler: Function, view: View, captures: Vec<(String, String)> },
+    Handler { handler: Function, captures: Vec<(String, String)> },
     Function(Function),
 }
 
@@ -135,7 +135,7 @@ impl Call {
         let mut call = Self {
             key,
             state: State::Ringing,
-            seed: view.seed,
+            view: Rc::new(view),
             rng: None,
             flows: BTreeMap::new(),
             last_flow: 0,
@@ -148,7 +148,7 @@ impl Call {
             is_queued: false,
             generation,
         };
-        call.add(Role::Handler, at, Beginning::Handler { handler, view, captures }, 0);
+        call.add(Role::Handler, at, Beginning::Handler { handler, captures }, 0);
         call
     }
 
@@ -299,7 +299,7 @@ impl Call {
             late: self.late,
             media,
             rng: self.rng.take(),
-            seed: self.seed,
+            view: Some(Rc::clone(&self.view)),
             flows_left: limits.flows.saturating_sub(self.flows.len() + 1),
             defers_left: self.defers_left,
             want: flow.want.take(),
@@ -575,26 +575,10 @@ impl Beginning {
     /// What the body of the coroutine gets.
     fn args(self, key: CallId, generation: &Generation) -> mlua::Result<MultiValue> {
         let lua = &generation.sandbox.lua;
-        let (handler, view, captures) = match self {
+        let (handler, captures) = match self {
             Self::Function(function) => return Ok(one(Value::Function(function))),
-            Self::Handler { handler, view, captures } => (handler, view, captures),
+            Self::Handler { handler, captures } => (handler, captures),
         };
-        let fields = lua.create_table()?;
-        let (from, to, headers) = (lua.create_table()?, lua.create_table()?, lua.create_table()?);
-        from.raw_set("anonymous", view.from.is_empty() || view.from == "anonymous")?;
-        from.raw_set("number", view.from)?;
-        from.raw_set("name", view.from_name)?;
-        to.raw_set("number", view.to)?;
-        for (name, value) in view.headers {
-            headers.raw_set(name, value)?;
-        }
-        fields.raw_set("id", key.to_string())?;
-        fields.raw_set("direction", "internal")?;
-        fields.raw_set("from", from)?;
-        fields.raw_set("to", to)?;
-        fields.raw_set("headers", headers)?;
-        fields.raw_set("extension", view.extension)?;
-        fields.raw_set("version", generation.id.to_string())?;
         let m = lua.create_table()?;
         for (name, text) in captures {
             m.raw_set(name, text)?;
@@ -603,7 +587,6 @@ impl Beginning {
             Value::Function(generation.sandbox.handle.clone()),
             Value::Function(handler),
             Value::Integer(key.0.cast_signed()),
-            Value::Table(fields),
             Value::Table(m),
         ]))
     }

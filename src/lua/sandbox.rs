@@ -13,7 +13,7 @@ use super::ops;
 use super::route::Pattern;
 use super::text::{self, STRING_MAX};
 use crate::base::{CallId, Rng};
-use crate::call::plan::State;
+use crate::call::plan::{State, View, Way};
 
 /// The longest text that `load` takes.
 const CHUNK_MAX: usize = 64 << 10;
@@ -32,16 +32,16 @@ pub(super) struct Sandbox {
     pub(super) env: Table,
     /// The body of every coroutine: `start(f, …)` returns like `pcall`.
     pub(super) start: Function,
-    /// `handle(handler, key, view, captures)` makes the call object and runs the handler.
+    /// `handle(handler, key, captures)` makes the call object and runs the handler.
     pub(super) handle: Function,
 }
 
 /// A fresh state. `module` answers `require`.
-pub(super) fn build(host: &Rc<Host>, module: Module) -> mlua::Result<Sandbox> {
+pub(super) fn build(host: &Rc<Host>, version: &str, module: Module) -> mlua::Result<Sandbox> {
     let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::COROUTINE;
     let lua = Lua::new_with(libs, LuaOptions::new())?;
     lua.set_memory_limit(host.limits.memory)?;
-    let functions = functions(&lua, host, module)?;
+    let functions = functions(&lua, host, &version.into(), module)?;
     let (globals, shared) = (lua.create_table()?, lua.create_table()?);
     for (_, text) in GUARD {
         let chunk =
@@ -58,14 +58,14 @@ pub(super) fn build(host: &Rc<Host>, module: Module) -> mlua::Result<Sandbox> {
 /// Finds the chunk that a `require` names: its file and its function, or what is wrong.
 pub(super) type Module = Box<dyn Fn(&Lua, &str) -> Result<(String, Function), String>>;
 
-fn functions(lua: &Lua, host: &Rc<Host>, module: Module) -> mlua::Result<Table> {
+fn functions(lua: &Lua, host: &Rc<Host>, version: &Rc<str>, module: Module) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let Limits { flows, .. } = host.limits;
     table.set("flows_max", flows)?;
     table.set("string_max", STRING_MAX)?;
     errors_and_text(lua, host, &table)?;
     text::install(lua, host, &table)?;
-    acts(lua, host, &table)?;
+    acts(lua, host, version, &table)?;
     loading(lua, host, &table, module)?;
     let operations = lua.create_table()?;
     for name in ops::NAMES {
@@ -167,7 +167,7 @@ fn errors_and_text(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()
 }
 
 /// What a flow may do besides operations of the call.
-fn acts(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
+fn acts(lua: &Lua, host: &Rc<Host>, version: &Rc<str>, table: &Table) -> mlua::Result<()> {
     let it = Rc::clone(host);
     table.set(
         "log",
@@ -192,6 +192,16 @@ fn acts(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
                 Some(State::Ended) => "ended",
                 Some(State::Ringing) | None => "ringing",
             })
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    let version = Rc::clone(version);
+    table.set(
+        "view",
+        lua.create_function(move |lua, key: i64| {
+            check_own(lua, &it, key, "fields")?;
+            let view = it.turn.borrow().view.clone();
+            view.map(|view| fields(lua, key, &view, &version)).transpose()
         })?,
     )?;
     let it = Rc::clone(host);
@@ -264,9 +274,35 @@ fn acts(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
     )
 }
 
+/// What a script sees of a call.
+fn fields(lua: &Lua, key: i64, view: &View, version: &str) -> mlua::Result<Table> {
+    let fields = lua.create_table()?;
+    let (from, to, headers) = (lua.create_table()?, lua.create_table()?, lua.create_table()?);
+    from.raw_set("number", view.from.as_str())?;
+    from.raw_set("name", view.from_name.as_deref())?;
+    from.raw_set("anonymous", view.from.is_empty() || view.from == "anonymous")?;
+    to.raw_set("number", view.to.as_str())?;
+    for (name, value) in &view.headers {
+        headers.raw_set(name.as_str(), value.as_str())?;
+    }
+    fields.raw_set("id", CallId(key.cast_unsigned()).to_string())?;
+    fields.raw_set(
+        "direction",
+        match view.direction {
+            Way::Internal => "internal",
+        },
+    )?;
+    fields.raw_set("from", from)?;
+    fields.raw_set("to", to)?;
+    fields.raw_set("headers", headers)?;
+    fields.raw_set("extension", view.extension.as_deref())?;
+    fields.raw_set("version", version)?;
+    Ok(fields)
+}
+
 fn random(host: &Host) -> u64 {
     let mut turn = host.turn.borrow_mut();
-    let seed = turn.seed;
+    let seed = turn.view.as_ref().map_or(0, |it| it.seed);
     turn.rng.get_or_insert_with(|| Box::new(Rng::from_seed(seed))).bits()
 }
 

@@ -1,6 +1,7 @@
 //! Hostile scripts, a file each in `hostile/`: each ends as its first line says, within twice its
 //! limit of units, and a well-behaved call of the same generation gets its turn in every round
 //! meanwhile. Everything is counted, nothing is timed.
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

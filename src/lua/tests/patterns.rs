@@ -1,6 +1,6 @@
 //! Our string library against the C library of a stock state: the same answers, case by case.
 
-use mlua::{Lua, MultiValue, Table};
+use mlua::{Lua, Table};
 
 use crate::base::Rng;
 use crate::lua::generation::{Files, Generation};
@@ -73,8 +73,7 @@ impl Both {
         let ours: mlua::Function = self.strings.get(name).unwrap();
         let mut all = mlua::IntoLuaMulti::into_lua_multi((name, ours), lua).unwrap();
         all.extend(args.into_lua_multi(lua).unwrap());
-        let (same, text) =
-            self.judge.call::<(bool, mlua::LuaString)>(MultiValue::from(all)).unwrap();
+        let (same, text) = self.judge.call::<(bool, mlua::LuaString)>(all).unwrap();
         self.cases += 1;
         if !same && self.bad.len() < 10 {
             self.bad.push(text.to_string_lossy());
