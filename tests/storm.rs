@@ -66,7 +66,7 @@ fn weather(story: Story) -> (u64, u64) {
     });
     let connected = one.connected + other.connected;
     let hours = (one.simulated + other.simulated).as_secs_f64() / 3_600.0;
-    let seconds = began.elapsed().as_secs_f64();
+    let seconds = (stopwatch() - began).as_secs_f64();
     eprintln!(
         "{connected} of {seeds} calls connected, {hours:.1} simulated hours in {seconds:.1} s"
     );
@@ -97,7 +97,7 @@ fn go_through(story: Story, next: &AtomicU64, seeds: u64) -> Tales {
 fn storm(config: Config) -> (World, Vec<String>) {
     let first = Behaviour { hang_up_after: Some(secs(8)), ..Behaviour::default() };
     let later = Behaviour { hang_up_after: Some(secs(30)), ..Behaviour::default() };
-    let [ann, bob] = if config.seed % 2 == 0 { [first, later] } else { [later, first] };
+    let [ann, bob] = if config.seed.is_multiple_of(2) { [first, later] } else { [later, first] };
     let mut world = two_phones(config, ann, bob);
     ann_dials(&mut world, "1002");
     let left = world.settle();
