@@ -1,6 +1,5 @@
 //! The world that several tests share: the engine as it ships, and phones of two people.
 
-#![allow(dead_code, reason = "no test needs all of it")]
 
 use std::time::Duration;
 
