@@ -106,6 +106,31 @@ fn wrong_words_are_usage_and_wrong_values_are_settings() {
 }
 
 #[test]
+fn flag_environment_and_file_are_sources_of_settings() {
+    let scratch = Scratch::new("sources");
+    let file = scratch.file("pbx.toml");
+    let config = file.to_str().unwrap();
+    fs::write(&file, "advertise = \"nowhere\"\n\nhtpt = 1\n").unwrap();
+    let own = format!("{config}:1: advertise \"nowhere\" is wrong: it wants an IP address");
+    check(&scratch, &["--config", config], 3, &own);
+    let typo = format!("{config}:3: there is no setting \"htpt\"; did you mean http?");
+    check(&scratch, &["--config", config], 3, &typo);
+    fs::write(&file, "advertise = \n").unwrap();
+    check(&scratch, &["--config", config], 3, &format!("{config}:1: "));
+    check(&scratch, &["--config", "/does/not/exist"], 3, "--config \"/does/not/exist\" is wrong");
+
+    let output = pbx::command(scratch.path())
+        .env("MOONSWITCH_SCRIPTS", "/does/not/exist")
+        .env("MOONSWITCH_ADVERTIZE", "192.0.2.1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("MOONSWITCH_SCRIPTS \"/does/not/exist\" is wrong"), "{text}");
+    assert!(text.contains("warning") && text.contains("did you mean MOONSWITCH_ADVERTISE?"));
+}
+
+#[test]
 fn a_wrong_line_of_the_extensions_is_named() {
     let scratch = Scratch::new("wrong-file");
     let text = "[[extension]]\nnumber = \"1001\"\npassword = \"1001\"\n";

@@ -3,13 +3,15 @@
 //! Exit codes: 0 all went well; 1 the system refused something or something broke; 2 the command
 //! line makes no sense; 3 a setting, a script or a provisioned file is wrong.
 
+mod settings;
+
 use std::env;
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::config::{self, Settings};
+use crate::config::{self, Settings, Wrongs};
 use crate::node;
 
 /// Something broke.
@@ -23,7 +25,7 @@ const SETTING: u8 = 3;
 pub fn main() -> ExitCode {
     let words: Result<Vec<_>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
     match words.map(|it| parse(&it)) {
-        Ok(Ok(Command::Serve(settings))) => serve(&settings),
+        Ok(Ok(Command::Serve(flags))) => with_settings(&flags, serve),
         Ok(Ok(Command::Help)) => print(&help()),
         Ok(Ok(Command::Version)) => print(concat!("moonswitch ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Err(wrong)) => complain(&wrong, if wrong.is_usage() { USAGE } else { SETTING }),
@@ -34,7 +36,8 @@ pub fn main() -> ExitCode {
 /// What a command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
-    Serve(Settings),
+    /// With these flags.
+    Serve(Vec<String>),
     Help,
     Version,
 }
@@ -48,18 +51,30 @@ fn parse(words: &[String]) -> Result<Command, config::Wrong> {
         return Ok(Command::Version);
     }
     match words.split_first() {
-        Some((first, rest)) if first == "serve" => serve_with(rest),
+        Some((first, rest)) if first == "serve" => Ok(Command::Serve(rest.to_vec())),
         Some((first, _)) if first == "help" => Ok(Command::Help),
         Some((first, _)) if !first.starts_with('-') => Err(config::Wrong::UnknownCommand {
             word: first.clone(),
             nearest: config::nearest(first, ["serve", "help"]),
         }),
-        _ => serve_with(words),
+        _ => Ok(Command::Serve(words.to_vec())),
     }
 }
 
-fn serve_with(words: &[String]) -> Result<Command, config::Wrong> {
-    config::read(words.iter().cloned()).map(Command::Serve)
+/// Does something with the settings, if they are right.
+fn with_settings(flags: &[String], act: impl FnOnce(&Settings) -> ExitCode) -> ExitCode {
+    let (warnings, read) = settings::read(flags);
+    for it in &warnings {
+        _ = writeln!(io::stderr(), "moonswitch: warning: {it}");
+    }
+    match read {
+        Ok(settings) => act(&settings),
+        Err(wrongs) => complain_of(&wrongs),
+    }
+}
+
+fn complain_of(wrongs: &Wrongs) -> ExitCode {
+    complain(wrongs, if wrongs.is_usage() { USAGE } else { SETTING })
 }
 
 fn serve(settings: &Settings) -> ExitCode {
@@ -77,7 +92,9 @@ moonswitch {}: a scriptable PBX
   moonswitch [serve] [SETTING …]   runs until SIGTERM
   moonswitch --help | --version
 
-Settings, as --name value or --name=value [default]:
+Settings, as --name value or --name=value, as a variable of the environment, or as a key without the
+dashes in the file of --config. A flag is stronger than a variable, a variable than the file; what
+nobody says has its [default]:
 {}
 MOONSWITCH_LOG says how much is logged: warn, info (the default), debug.
 Exit codes: 0 ended in order, 1 failed, 2 wrong usage, 3 a setting or file is wrong.
@@ -96,7 +113,9 @@ fn print(text: &str) -> ExitCode {
 
 fn complain(what: &impl Display, code: u8) -> ExitCode {
     // Nobody can be told that nobody can be told.
-    _ = writeln!(io::stderr(), "moonswitch: {what}");
+    for line in what.to_string().lines() {
+        _ = writeln!(io::stderr(), "moonswitch: {line}");
+    }
     ExitCode::from(code)
 }
 

@@ -243,7 +243,11 @@ fn show(extensions: &[Extension]) {
 /// The user's directory of scripts, and what is in it.
 fn user_scripts(settings: &Settings) -> Result<(PathBuf, Vec<(String, String)>), Failure> {
     let directory = match &settings.scripts {
-        Some(it) if !it.is_dir() => return Err(no_directory(it)),
+        Some(it) if !it.is_dir() => {
+            let want = "a directory that exists".to_owned();
+            let wrong = settings.wrong("scripts", it.display().to_string(), want);
+            return Err(Failure::Setting(wrong));
+        }
         Some(it) => it.clone(),
         None => settings.data.join("scripts"),
     };
@@ -252,14 +256,6 @@ fn user_scripts(settings: &Settings) -> Result<(PathBuf, Vec<(String, String)>),
     }
     let files = scripts::read(&directory).map_err(|e| Failure::Scripts(vec![e.to_string()]))?;
     Ok((directory, files))
-}
-
-fn no_directory(path: &Path) -> Failure {
-    Failure::Setting(Wrong::Value {
-        setting: "scripts",
-        value: path.display().to_string(),
-        want: "a directory that exists".to_owned(),
-    })
 }
 
 /// A problem of the scripts in one line, as editors understand it. The scripts that ship have no
@@ -277,11 +273,8 @@ fn below_ephemeral(settings: &Settings, ephemeral: u16) -> Result<(), Failure> {
     if settings.rtp.high < ephemeral {
         return Ok(());
     }
-    Err(Failure::Setting(Wrong::Value {
-        setting: "rtp",
-        value: settings.rtp.to_string(),
-        want: format!("ports below {ephemeral}, where this system's ephemeral ports begin"),
-    }))
+    let want = format!("ports below {ephemeral}, where this system's ephemeral ports begin");
+    Err(Failure::Setting(settings.wrong("rtp", settings.rtp.to_string(), want)))
 }
 
 fn bind_ports(settings: &Settings) -> Result<Vec<Ports>, Failure> {
@@ -351,7 +344,7 @@ mod tests {
 
     #[test]
     fn audio_ports_lie_below_the_ephemeral_ones() {
-        let settings = config::read([]).unwrap();
+        let settings = config::Draft::default().settle().unwrap();
         assert!(below_ephemeral(&settings, 32_768).is_ok());
         let failure = below_ephemeral(&settings, 20_479).unwrap_err();
         assert!(failure.is_setting());

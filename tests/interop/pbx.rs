@@ -158,7 +158,8 @@ pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
     command(data).args(words).output().unwrap()
 }
 
-fn command(data: &Path) -> Command {
+/// The binary, with this data directory and ports of its own.
+pub(crate) fn command(data: &Path) -> Command {
     let (low, high) = audio_ports();
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
     command.env_remove("MOONSWITCH_LOG").arg("serve").arg("--data").arg(data);
