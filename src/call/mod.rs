@@ -14,6 +14,7 @@ pub mod plan;
 mod ports;
 mod ring;
 mod switch;
+pub mod trace;
 
 use bytes::Bytes;
 
@@ -24,6 +25,7 @@ use crate::sip::Flow;
 pub use event::Fact;
 pub use plan::{Op, Outcome, Plan, Step};
 pub use switch::{Census, Settings, Switch};
+pub use trace::Traced;
 
 /// What happens to a switch.
 #[derive(Clone, Debug)]
@@ -69,4 +71,6 @@ pub enum Output {
     },
     /// Something happened that is worth keeping.
     Fact(Fact),
+    /// Something happened that helps to understand a call while it is remembered.
+    Traced(Traced),
 }

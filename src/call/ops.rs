@@ -7,6 +7,7 @@ use super::event::What;
 use super::leg::{Call, Job};
 use super::plan::{End, Op, Outcome, Place, Plan, Sound, State};
 use super::switch::{Switch, tell};
+use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, OpId};
 use crate::media::Tone;
 use crate::media::{Command, Source};
@@ -26,6 +27,8 @@ impl<P: Plan> Switch<P> {
         if call.is_ended() && what.needs_call() {
             return;
         }
+        let detail = Detail::Asked { what: what.to_string(), at: at.clone() };
+        out.push(Output::Traced(Traced { call: id, detail }));
         tell(out, now, Some(id), What::Asked { op: what.word(), at });
         self.ops.insert(op, id);
         if what.wants_media() && call.job.is_some() {

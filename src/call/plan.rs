@@ -254,6 +254,26 @@ impl Op {
     }
 }
 
+impl fmt::Display for Op {
+    /// What is asked, as people would say it: `dial 1002 for 30 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Self::Play { sound, .. } => sound.iter().try_for_each(|it| match it {
+                Sound::Prompt(name) => write!(f, " {name}"),
+                Sound::Tone(name) => write!(f, " tone:{name}"),
+            }),
+            Self::Dial { targets, timeout } => {
+                targets.iter().try_for_each(|it| write!(f, " {it}"))?;
+                write!(f, " for {} s", timeout.as_secs())
+            }
+            Self::Sleep(span) => write!(f, " {} ms", span.as_millis()),
+            Self::Reject(cause) | Self::Hangup(cause) => write!(f, " {cause}"),
+            Self::Answer | Self::Ring | Self::Echo => Ok(()),
+        }
+    }
+}
+
 /// Something to hear.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sound {

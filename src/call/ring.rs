@@ -1,5 +1,6 @@
 //! Dialling: who is rung, who refuses, who is first.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
 use super::switch::{Switch, tell};
+use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, OpId};
 use crate::media::Tone;
 use crate::media::{Command, Source};
@@ -112,13 +114,13 @@ impl<P: Plan> Switch<P> {
             (Some(offer), Some(answer)) => offer.accept(&answer, Direction::SendRecv).ok(),
             _ => None,
         };
+        let flow = callee.flow;
         let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
             return self.callee_unfit(now, id, leg, out);
         };
-        let (thread, stream) = (audio.thread, audio.stream);
-        audio.agreed = Some(agreed.clone());
-        let codec = agreed.codec;
-        out.push(Output::Media { thread, command: Command::Agree { stream, agreed } });
+        let (stream, codec) = (audio.stream, agreed.codec);
+        let local = SocketAddr::new(self.endpoint.address(flow).ip(), audio.port);
+        audio.agree((id, leg), agreed, local, out);
         tell(out, now, Some(id), What::Answered { leg });
         // Its offer held the caller's codecs only, so the caller can always be answered with it.
         if !self.answer_caller(now, id, Some(codec), out) {
@@ -231,7 +233,7 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) {
         let leg = LegId(self.next_id());
-        let Some(audio) = self.open_audio(id, out) else {
+        let Some(audio) = self.open_audio(id, leg, out) else {
             return target.note(Cause::Limit, 503);
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -246,7 +248,7 @@ impl<P: Plan> Switch<P> {
             sdp: offer.text(),
             max_forwards: call.max_forwards.saturating_sub(1),
         };
-        self.endpoint.invite(now.mono, leg, invitation);
+        let sip_call_id = self.endpoint.invite(now.mono, leg, invitation);
         call.callees.push(Leg {
             id: leg,
             who: target.name.clone(),
@@ -257,6 +259,7 @@ impl<P: Plan> Switch<P> {
         });
         self.legs.insert(leg, id);
         target.legs.push(leg);
+        out.push(Output::Traced(Traced { call: id, detail: Detail::Named { leg, sip_call_id } }));
         tell(out, now, Some(id), What::Dialled { leg, target: target.name.clone() });
     }
 

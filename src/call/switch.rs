@@ -7,6 +7,7 @@ use super::event::{Fact, What};
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
+use super::trace::{Detail, Traced};
 use super::{Input, Output};
 use crate::base::map::Keyed;
 use crate::base::{CallId, Cause, LegId, Map, Mono, Now, OpId, Rng, StreamId, Timers};
@@ -71,6 +72,8 @@ pub struct Switch<P> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     pub(super) thread: u8,
+    pub(super) call: CallId,
+    pub(super) leg: LegId,
 }
 
 /// The most steps of scripts between two inputs; a flow that computes ends the turn earlier.
@@ -191,9 +194,13 @@ impl<P: Plan> Switch<P> {
     fn media(&mut self, now: Now, event: media::Event, out: &mut Vec<Output>) {
         match event {
             media::Event::Played { op, .. } => self.played(now, op, out),
-            media::Event::Closed { stream, port, .. } => {
-                if let Some(held) = self.streams.remove(&stream) {
-                    self.ports.give_back(held.thread, port);
+            media::Event::Closed { stream, port, stats } => {
+                if let Some(Held { thread, call, leg }) = self.streams.remove(&stream) {
+                    self.ports.give_back(thread, port);
+                    out.push(Output::Traced(Traced {
+                        call,
+                        detail: Detail::Closed { leg, stats },
+                    }));
                 }
             }
             media::Event::Digit { .. } => {}

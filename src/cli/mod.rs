@@ -1,9 +1,11 @@
 //! The command line: which command, with which settings, and what the process answers with.
 //!
 //! Exit codes: 0 all went well; 1 the system refused something or something broke; 2 the command
-//! line makes no sense; 3 a setting, a script or a provisioned file is wrong.
+//! line makes no sense; 3 a setting, a script or a provisioned file is wrong; 4 no server answers;
+//! 5 there is no such call.
 
 mod settings;
+mod trace;
 
 use std::env;
 use std::ffi::OsString;
@@ -20,12 +22,19 @@ const FAILED: u8 = 1;
 const USAGE: u8 = 2;
 /// What people wrote is wrong.
 const SETTING: u8 = 3;
+/// Nobody answers.
+const NO_SERVER: u8 = 4;
+/// There is no such call.
+const NO_CALL: u8 = 5;
 
 /// Does what the process was called for.
 pub fn main() -> ExitCode {
     let words: Result<Vec<_>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
     match words.map(|it| parse(&it)) {
         Ok(Ok(Command::Serve(flags))) => with_settings(&flags, serve),
+        Ok(Ok(Command::Trace { wanted, flags })) => {
+            with_settings(&flags, |settings| show(trace::fetch(settings.http, &wanted)))
+        }
         Ok(Ok(Command::Help)) => print(&help()),
         Ok(Ok(Command::Version)) => print(concat!("moonswitch ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Err(wrong)) => complain(&wrong, if wrong.is_usage() { USAGE } else { SETTING }),
@@ -38,6 +47,11 @@ pub fn main() -> ExitCode {
 enum Command {
     /// With these flags.
     Serve(Vec<String>),
+    /// This call of the server that these flags mean.
+    Trace {
+        wanted: trace::Wanted,
+        flags: Vec<String>,
+    },
     Help,
     Version,
 }
@@ -52,10 +66,14 @@ fn parse(words: &[String]) -> Result<Command, config::Wrong> {
     }
     match words.split_first() {
         Some((first, rest)) if first == "serve" => Ok(Command::Serve(rest.to_vec())),
+        Some((first, rest)) if first == "trace" => {
+            let (wanted, flags) = trace::Wanted::parse(rest);
+            Ok(Command::Trace { wanted, flags })
+        }
         Some((first, _)) if first == "help" => Ok(Command::Help),
         Some((first, _)) if !first.starts_with('-') => Err(config::Wrong::UnknownCommand {
             word: first.clone(),
-            nearest: config::nearest(first, ["serve", "help"]),
+            nearest: config::nearest(first, ["serve", "trace", "help"]),
         }),
         _ => Ok(Command::Serve(words.to_vec())),
     }
@@ -90,6 +108,9 @@ fn help() -> String {
 moonswitch {}: a scriptable PBX
 
   moonswitch [serve] [SETTING …]   runs until SIGTERM
+  moonswitch trace [CALL] [--full | --json] [SETTING …]
+                                   what happened in a call of the server at --http: CALL is its id
+                                   (c…), a SIP Call-ID or last; --full shows whole messages
   moonswitch --help | --version
 
 Settings, as --name value or --name=value, as a variable of the environment, or as a key without the
@@ -97,11 +118,26 @@ dashes in the file of --config. A flag is stronger than a variable, a variable t
 nobody says has its [default]:
 {}
 MOONSWITCH_LOG says how much is logged: warn, info (the default), debug.
-Exit codes: 0 ended in order, 1 failed, 2 wrong usage, 3 a setting or file is wrong.
+Exit codes: 0 ended in order, 1 failed, 2 wrong usage, 3 a setting or file is wrong,
+4 no server answers, 5 there is no such call.
 ",
         env!("CARGO_PKG_VERSION"),
         config::help()
     )
+}
+
+fn show(fetched: Result<String, trace::Failure>) -> ExitCode {
+    match fetched {
+        Ok(text) => print(&text),
+        Err(failure) => {
+            let code = match failure {
+                trace::Failure::NoServer { .. } => NO_SERVER,
+                trace::Failure::NoCall { .. } => NO_CALL,
+                trace::Failure::Refused(_) => FAILED,
+            };
+            complain(&failure, code)
+        }
+    }
 }
 
 fn print(text: &str) -> ExitCode {

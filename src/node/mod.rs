@@ -6,7 +6,7 @@
 //!  HTTP, signals          SIP socket, Switch, scripts   RTP sockets, Plane
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
-//!        │<── View (numbers) ──┤
+//!        │<── View, Traces ────┤
 //! ```
 //!
 //! Every queue between threads is bounded (`post`), and what happens when it is full stands where
@@ -26,6 +26,7 @@ mod scripts;
 mod signals;
 mod start;
 mod switch;
+mod traces;
 mod udp;
 
 pub use provision::Error as ProvisionError;

@@ -27,6 +27,7 @@ use super::ports::{self, Ports, Skipped};
 use super::post::{Post, post};
 use super::signals::Signals;
 use super::switch::View;
+use super::traces::Traces;
 use super::udp::SipSocket;
 use super::{http, log, media, prompts, provision, scripts, switch};
 
@@ -106,13 +107,15 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         planes.push(start_plane(ports, to_switch.clone(), clock, rng.fork(), ended.clone())?);
     }
     let view = Arc::new(View::default());
-    let desk = switch::Desk { clock, socket, mailbox, planes, view: Arc::clone(&view) };
+    let traces = Arc::new(Traces::new(settings.trace_bytes));
+    let shelf = http::Shelf { view: Arc::clone(&view), traces: Arc::clone(&traces) };
+    let desk = switch::Desk { clock, socket, mailbox, planes, view, traces };
     let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
     let beginning = Beginning { told, rng, scripts, files, inputs };
     let generation = start_switch(desk, beginning, ended)?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
 
-    tokio::spawn(http::serve(listener, view, clock));
+    tokio::spawn(http::serve(listener, shelf, clock));
     log.flush();
     say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
     tokio::select! {

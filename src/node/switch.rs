@@ -16,6 +16,7 @@ use crate::media;
 use super::clock::Clock;
 use super::facts;
 use super::post::{Letter, Mailbox, Post};
+use super::traces::Traces;
 use super::udp::{Received, SipSocket};
 
 /// How much of each kind is taken in before we act, so that no kind starves the others.
@@ -50,6 +51,8 @@ pub(super) struct Desk {
     pub(super) planes: Vec<Post<media::Command>>,
     /// What we tell the outside.
     pub(super) view: Arc<View>,
+    /// What is remembered of the calls.
+    pub(super) traces: Arc<Traces>,
 }
 
 /// Takes the `first` inputs, then runs until all calls are ended after an [`Input::Shutdown`].
@@ -69,6 +72,7 @@ pub(super) fn run<P: Plan>(
     for input in first {
         switch.handle(now, input, &mut out);
     }
+    let traces = Arc::clone(&desk.traces);
     let mut leave: Option<Leave> = None;
     let mut more = true;
     loop {
@@ -78,15 +82,24 @@ pub(super) fn run<P: Plan>(
         let now = desk.clock.now();
         desk.view.turn_since.store(now.mono.as_nanos(), Ordering::Relaxed);
         let mut calls_to_end = None;
-        more = desk.take_datagrams(now.mono, |input| switch.handle(now, input, &mut out));
+        let mut give = |switch: &mut Switch<P>, input: Input| {
+            // Written down one by one, so that an answer stands below its question.
+            traces.heard(now, &input);
+            let before = out.len();
+            switch.handle(now, input, &mut out);
+            traces.done(now, out.get(before..).unwrap_or_default());
+        };
+        more = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
         more |= desk.take_letters(|input| {
             if matches!(input, Input::Shutdown) {
                 calls_to_end = Some(switch.census().calls);
             }
-            switch.handle(now, input, &mut out);
+            give(&mut switch, input);
         });
         if switch.poll_timeout().is_some_and(|at| at <= now.mono) {
+            let before = out.len();
             switch.handle_timeout(now, &mut out);
+            traces.done(now, out.get(before..).unwrap_or_default());
         }
         desk.act(&mut out);
 
@@ -176,6 +189,7 @@ impl Desk {
                     rung |= 1 << (thread % 64);
                 }
                 Output::Fact(fact) => facts::log(&fact),
+                Output::Traced(_) => {}
             }
         }
         for (number, plane) in self.planes.iter().enumerate() {
