@@ -4,6 +4,7 @@
 
 mod hostile;
 mod inspector;
+mod ladder;
 mod storm;
 mod two_phones;
 mod world;

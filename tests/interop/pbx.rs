@@ -30,6 +30,11 @@ pub(crate) struct Pbx {
 impl Pbx {
     /// Starts one with the known extensions and waits until it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same, with more words on its command line.
+    pub(crate) fn start_with(words: &[&str]) -> Self {
         let scratch = Scratch::new("pbx");
         let rows = EXTENSIONS.map(|(number, password)| {
             format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
@@ -37,12 +42,17 @@ impl Pbx {
         let file = scratch.file("extensions.toml");
         fs::write(&file, rows.concat()).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::start_in(scratch)
+        Self::start_on(scratch, words)
     }
 
     /// Starts one on a data directory and waits until it is ready.
     pub(crate) fn start_in(scratch: Scratch) -> Self {
+        Self::start_on(scratch, &[])
+    }
+
+    fn start_on(scratch: Scratch, words: &[&str]) -> Self {
         let mut child = command(scratch.path())
+            .args(words)
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()

@@ -4,7 +4,7 @@
 //! ```text
 //!              1001                Moonswitch                 1002
 //!      0.000    |---- INVITE sip:1002 --->|                    |
-//!      0.001    |                         main.lua:2 dial 1002
+//!      0.001    |                         |  main.lua:2 dial 1002
 //! ```
 
 use std::fmt::Write as _;
@@ -125,8 +125,8 @@ impl Columns {
     /// A remark where we stand.
     fn note(&self, out: &mut String, time: &str, text: &str) {
         let mut line = self.lines(time);
-        line.cut(at(self.ours));
-        line.put(at(self.ours), text);
+        line.cut(at(self.ours) + 1);
+        line.put(at(self.ours) + 3, text);
         line.end(out);
     }
 
