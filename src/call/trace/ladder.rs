@@ -48,6 +48,10 @@ pub(super) fn print(trace: &Trace, depth: Depth) -> String {
                 let again = if again { " again" } else { "" };
                 let label = format!("{}{again}", label(message));
                 columns.arrow(&mut out, &time, *leg, message.way, &label);
+                let usual = trace.leg(*leg).and_then(|it| it.remote);
+                if usual.is_some_and(|it| it != message.flow.remote) {
+                    columns.note(&mut out, &time, &format!("that peer: {}", message.flow.remote));
+                }
                 if depth == Depth::Messages {
                     whole(&mut out, message);
                 }

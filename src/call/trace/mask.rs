@@ -20,11 +20,10 @@ const PROOF_PARAMS: [&str; 2] = ["response", "rspauth"];
 pub(super) fn keepable(message: &Message, bytes: &Bytes) -> (Bytes, usize) {
     let is_sdp =
         message.content_type().is_some_and(|it| it.trim().eq_ignore_ascii_case("application/sdp"));
-    if is_sdp || message.body().is_empty() {
-        return (bytes.clone(), 0);
-    }
-    let head = head_of(bytes);
-    (bytes.slice(..head), bytes.len() - head)
+    let body = if is_sdp { message.body().len() } else { 0 };
+    let kept = bytes.slice(..bytes.len().min(head_of(bytes) + body));
+    let left_out = bytes.len() - kept.len();
+    (kept, left_out)
 }
 
 /// The message as text.
@@ -103,9 +102,12 @@ fn without_key(line: &str) -> String {
     line.to_owned()
 }
 
-/// Where the body begins.
+/// Where the body begins. Line ends before the start line are none of the head (RFC 3261 §7.5).
 fn head_of(bytes: &[u8]) -> usize {
-    let end =
-        |mark: &[u8]| bytes.windows(mark.len()).position(|it| it == mark).map(|it| it + mark.len());
+    let lead = bytes.iter().take_while(|it| matches!(it, b'\r' | b'\n')).count();
+    let head = bytes.get(lead..).unwrap_or_default();
+    let end = |mark: &[u8]| {
+        head.windows(mark.len()).position(|it| it == mark).map(|it| lead + it + mark.len())
+    };
     [end(b"\r\n\r\n"), end(b"\n\n")].into_iter().flatten().min().unwrap_or(bytes.len())
 }

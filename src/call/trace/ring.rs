@@ -11,7 +11,7 @@ use super::super::event::{Fact, What};
 use super::super::{Input, Output};
 use super::mask::keepable;
 use super::{Detail, Entry, Heard, Leg, Record, Trace, Traced, Way};
-use crate::base::{CallId, LegId, Mono, Now};
+use crate::base::{CallId, LegId, Mono, Now, Wall};
 use crate::sip::Flow;
 use crate::sip::message::{Message, Method};
 
@@ -23,7 +23,7 @@ const END_BYTES: usize = 32 << 10;
 const STRANGERS_MAX: usize = 1_024;
 const STRANGERS_SHARE: usize = 8;
 /// What a record and a call take beside their text, roughly and rather more than less.
-const RECORD_BYTES: usize = 256;
+const RECORD_BYTES: usize = 320;
 const CALL_BYTES: usize = 1_024;
 
 /// Traces of recent calls.
@@ -181,6 +181,11 @@ impl Ring {
     fn add_leg(&mut self, call: CallId, leg: LegId, who: &str, sip_call_id: &str) {
         let Some(kept) = self.calls.get_mut(&call) else { return };
         let bytes = CALL_BYTES + 2 * sip_call_id.len() + who.len();
+        // A script may dial for ever.
+        if kept.bytes + bytes > CALL_BYTES_MAX - END_BYTES {
+            kept.trace.left_out += 1;
+            return;
+        }
         // A peer may use the Call-ID of its earlier call again; who wants to see it wants the later.
         self.by_sip.insert(sip_call_id.to_owned(), (call, leg));
         let (who, sip_call_id) = (who.to_owned(), sip_call_id.to_owned());
@@ -194,6 +199,9 @@ impl Ring {
     fn adopt(&mut self, call: CallId, leg: LegId, sip_call_id: &str) {
         let own = self.strangers.take(sip_call_id);
         if let (Some((first, _)), Some(kept)) = (own.front(), self.calls.get_mut(&call)) {
+            let earlier = kept.trace.began_mono.since(*first);
+            let micros = u64::try_from(earlier.as_micros()).unwrap_or(u64::MAX);
+            kept.trace.began = Wall(kept.trace.began.0.saturating_sub(micros));
             kept.trace.began_mono = (*first).min(kept.trace.began_mono);
         }
         for (at, message) in own {

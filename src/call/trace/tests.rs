@@ -9,7 +9,7 @@ use super::super::event::{Fact, What};
 use super::super::plan::{Generation, Place};
 use super::super::{Input, Output};
 use super::{Depth, Detail, Ring, Traced};
-use crate::base::{CallId, Cause, LegId, Mono, Now, Wall};
+use crate::base::{CallId, Cause, LegId, Mono, Now, Rng, Wall};
 use crate::media::Stats;
 use crate::sip::{Flow, Transport};
 
@@ -144,6 +144,64 @@ fn what_is_sent_again_is_said_to_be() {
     let ladder = ring.find("last").unwrap().ladder(Depth::Lines);
     assert_eq!(ladder.matches("INVITE sip:1002@pbx").count(), 2, "{ladder}");
     assert_eq!(ladder.matches("INVITE sip:1002@pbx again").count(), 1, "{ladder}");
+}
+
+#[test]
+fn a_body_is_kept_when_it_describes_a_session() {
+    let mut ring = Ring::new(MEGABYTE);
+    begin(&mut ring, 1);
+    let mut bytes = b"\r\n\r\n".to_vec();
+    bytes.extend(message("INVITE sip:1002@pbx SIP/2.0", "call-1", "", "v=0\r\ns=here\r\n"));
+    bytes.extend(b"behind the end");
+    hear(&mut ring, 0, &bytes);
+    let shown = ring.find("last").unwrap().ladder(Depth::Messages);
+    assert!(shown.contains("INVITE sip:1002@pbx") && shown.contains("s=here"), "{shown}");
+    assert!(!shown.contains("behind the end"), "{shown}");
+}
+
+#[test]
+fn a_message_from_elsewhere_is_said_to_be() {
+    let mut ring = Ring::new(MEGABYTE);
+    begin(&mut ring, 1);
+    let bytes = Bytes::from(message("INVITE sip:1002@pbx SIP/2.0", "call-1", "", ""));
+    hear(&mut ring, 0, &bytes);
+    let elsewhere = Flow { remote: SocketAddr::from(([203, 0, 113, 9], 6060)), ..flow() };
+    ring.heard(now(1), &Input::Datagram { flow: elsewhere, bytes });
+    let ladder = ring.find("last").unwrap().ladder(Depth::Lines);
+    assert_eq!(ladder.matches("that peer: 203.0.113.9:6060").count(), 1, "{ladder}");
+}
+
+#[test]
+fn a_script_that_dials_for_ever_stays_within_its_call() {
+    let mut ring = Ring::new(16 * MEGABYTE);
+    begin(&mut ring, 1);
+    for n in 0..20_000 {
+        let (leg, sip_call_id) = (LegId(10 + n), format!("fork-{n}"));
+        detail(&mut ring, 1, n, Detail::Named { leg, sip_call_id });
+        fact(&mut ring, 1, n, What::Dialled { leg, target: "1003".into() });
+    }
+    assert!(ring.held() < 2 * MEGABYTE, "{}", ring.held());
+    assert!(ring.find("last").unwrap().ladder(Depth::Lines).contains("more did not fit"));
+}
+
+#[test]
+fn whatever_comes_can_be_shown() {
+    let mut rng = Rng::from_seed(7);
+    let mut ring = Ring::new(MEGABYTE);
+    begin(&mut ring, 1);
+    let credentials = "Authorization: Digest response=\"secret\"\r\n";
+    let whole = message("INVITE sip:1002@pbx SIP/2.0", "call-1", credentials, "v=0\r\n");
+    for _ in 0..2_000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=rng.below(6) {
+            let at = rng.below(bytes.len() as u64) as usize;
+            bytes[at] = rng.bits32() as u8;
+        }
+        hear(&mut ring, 1, &bytes);
+    }
+    let trace = ring.find("last").unwrap();
+    assert!(trace.ladder(Depth::Messages).lines().count() > 1_000);
+    assert!(trace.json().ends_with("}\n"));
 }
 
 #[test]
