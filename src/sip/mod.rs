@@ -10,6 +10,7 @@ pub mod flow;
 pub mod invite;
 pub mod message;
 pub mod registrar;
+pub mod stream;
 pub mod tx;
 
 pub use endpoint::Endpoint;
