@@ -161,7 +161,7 @@ fn a_crate_outside_its_room_is_caught() {
     check(rule, "src/config/mod.rs", "use toml::Table;", &[1]);
     check(rule, "src/sip/mod.rs", "use rsip::Request;", &[1]);
     check(rule, "src/sip/mod.rs", "#[cfg(test)]\nmod tests { use rsip::Request; }", &[]);
-    check(rule, "src/call/mod.rs", "use audiopus::coder::Encoder;", &[1]);
+    check(rule, "src/call/mod.rs", "use ropus::Encoder;", &[1]);
 }
 
 #[test]

@@ -177,4 +177,10 @@ fn nothing_is_left(pbx: &Pbx) {
     wait_for("the end of all calls", Duration::from_secs(10), || {
         (pbx.health("calls") == 0).then_some(())
     });
+    // While a stream is open, its media thread wakes a thousand times a second.
+    wait_for("the media thread's sleep", Duration::from_secs(10), || {
+        let before = pbx.wake_ups();
+        let_pass(Duration::from_millis(200));
+        (pbx.wake_ups() - before < 50).then_some(())
+    });
 }

@@ -114,6 +114,19 @@ fn a_wrong_line_of_the_extensions_is_named() {
 }
 
 #[test]
+fn every_problem_of_the_scripts_is_named_with_its_line() {
+    let scratch = Scratch::new("wrong-scripts");
+    fs::create_dir(scratch.file("scripts")).unwrap();
+    fs::write(scratch.file("scripts/main.lua"), "\npbx.internal(\"1\", 5)\n").unwrap();
+    check(&scratch, &[], 3, "scripts/main.lua:2: ");
+    fs::write(scratch.file("scripts/main.lua"), "require \"a\"").unwrap();
+    fs::write(scratch.file("scripts/a.lua"), "\n\nlocal =").unwrap();
+    fs::write(scratch.file("scripts/b.lua"), "end").unwrap();
+    check(&scratch, &[], 3, "scripts/a.lua:3: ");
+    check(&scratch, &[], 3, "scripts/b.lua:1: ");
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = UdpSocket::bind(taken).unwrap();
@@ -132,9 +145,9 @@ fn a_port_that_is_taken_is_named() {
 #[test]
 fn it_sleeps_when_there_is_nothing_to_do() {
     let pbx = Pbx::start();
-    let before = switches(&pbx);
+    let before = pbx.wake_ups();
     wait::let_pass(Duration::from_secs(1));
-    let woken = switches(&pbx) - before;
+    let woken = pbx.wake_ups() - before;
     assert!(woken < 50, "woken {woken} times in an idle second");
 }
 
@@ -195,16 +208,6 @@ fn expect_200(pbx: &Pbx, socket: &UdpSocket, rng: &mut Rng) {
             (ours && answer.starts_with(b"SIP/2.0 200")).then_some(())
         })
     });
-}
-
-/// How often the threads of a PBX went to sleep.
-fn switches(pbx: &Pbx) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{}/task", pbx.id())).unwrap();
-    let count = |status: String| {
-        let line = status.lines().find_map(|it| it.strip_prefix("voluntary_ctxt_switches:"));
-        line.unwrap().trim().parse::<u64>().unwrap()
-    };
-    tasks.map(|it| count(fs::read_to_string(it.unwrap().path().join("status")).unwrap())).sum()
 }
 
 #[track_caller]

@@ -237,7 +237,7 @@ impl Phones {
     fn asked_callee(&mut self, message: &Message) -> io::Result<()> {
         let id = message.header("call-id").to_owned();
         let method = message.cseq().1;
-        if method != "OPTIONS" && method != "REGISTER" {
+        if method != "OPTIONS" {
             self.done.datagrams += 1; // What keeps a registration alive is no part of a call.
         }
         if message.status().is_some() {
@@ -276,13 +276,13 @@ impl Phones {
             }
             "BYE" => {
                 self.legs.remove(&id);
-                self.done.datagrams += 1;
                 self.post_from_callee(&message.reply("200 OK", "callee", "", ""))
             }
-            _ => {
+            "OPTIONS" => {
                 let reply = message.reply("200 OK", "callee", "", "");
                 self.callee.socket.send_to(reply.as_bytes(), self.pbx).map(drop)
             }
+            _ => self.post_from_callee(&message.reply("200 OK", "callee", "", "")),
         }
     }
 

@@ -3,13 +3,13 @@
 //! The room knows samples and bytes. It does not know packets, time or calls, and the same input
 //! gives the same bytes on every machine: nothing here depends on a mathematical library.
 
-pub mod ear;
+mod ear;
 pub mod g711;
 pub mod opus;
 mod resample;
 mod sine;
 mod tone;
-pub mod wav;
+mod wav;
 
 pub use ear::{dominant, power};
 pub use resample::Resampler;

@@ -52,7 +52,11 @@ impl<P: Plan> Switch<P> {
                 call.sleeps.insert(op);
                 self.timers.set(op, Some(now.mono + span));
             }
-            Op::Reject(cause) | Op::Hangup(cause) => self.end_call(now, id, cause, out),
+            Op::Reject(cause) | Op::Hangup(cause) => {
+                // Nobody is resumed from it: it ends what would wait.
+                self.ops.remove(&op);
+                self.end_call(now, id, cause, out);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! One stream: whom it believes, what it hears, what it says.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::base::{Mono, StreamId};
@@ -17,10 +17,10 @@ use super::{Open, Packet, Relayed, Stats};
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) port: u16,
-    pub(super) partner: Option<StreamId>,
-    pub(super) echo: Echo,
     pub(super) player: Option<Player>,
     pub(super) digits: dtmf::Reader,
+    partner: Option<StreamId>,
+    echo: Echo,
     cname: String,
     agreed: Option<Agreed>,
     latch: Option<Latch>,
@@ -110,6 +110,26 @@ impl Stream {
         self.agreed = Some(agreed);
     }
 
+    /// Whom it is joined with.
+    pub(super) fn partner(&self) -> Option<StreamId> {
+        self.partner
+    }
+
+    /// Whether the peer hears itself instead.
+    pub(super) fn echo(&self) -> Echo {
+        self.echo
+    }
+
+    pub(super) fn set_partner(&mut self, partner: Option<StreamId>) {
+        self.partner = partner;
+        self.line.cut();
+    }
+
+    pub(super) fn set_echo(&mut self, echo: Echo) {
+        self.echo = echo;
+        self.line.cut();
+    }
+
     /// Something has come that is not worth a look.
     pub(super) fn refuse(&mut self) {
         self.refused += 1;
@@ -159,6 +179,7 @@ impl Stream {
             return Said::Unheard;
         };
         if agreed.codec != heard.codec {
+            self.line.cut();
             return Said::Foreign;
         }
         let payload_type = match (heard.payload, agreed.dtmf) {
@@ -329,11 +350,11 @@ impl Stream {
 
 /// An unspecified address is old-style hold (RFC 3264 §8.4), port 0 a stream that was refused.
 fn can_be_reached(address: SocketAddr) -> bool {
-    !address.ip().is_unspecified() && address.port() != 0
+    !address.ip().to_canonical().is_unspecified() && address.port() != 0
 }
 
 /// A dual-stack socket sees IPv4 peers as mapped addresses.
-fn is_same(a: std::net::IpAddr, b: std::net::IpAddr) -> bool {
+fn is_same(a: IpAddr, b: IpAddr) -> bool {
     a.to_canonical() == b.to_canonical()
 }
 

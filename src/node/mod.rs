@@ -24,7 +24,6 @@ mod prompts;
 mod provision;
 mod scripts;
 mod signals;
-mod stand_in;
 mod start;
 mod switch;
 mod udp;

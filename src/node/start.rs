@@ -6,19 +6,19 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::stand_in::{self as lua, Files, Limits, LuaPlan};
 use crate::base::Rng;
 use crate::call::plan::Generation;
 use crate::call::{self, Input, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, Extension};
+use crate::lua::{self, Files, Limits, LuaPlan, Problem};
 use crate::media::{Command, Plane};
 
 use super::clock::Clock;
@@ -84,7 +84,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let mut rng = seeded().map_err(system("cannot read /dev/urandom"))?;
     below_ephemeral(settings, ports::ephemeral_start())?;
     let directory = provisioned(settings, &mut rng)?;
-    let files = Files { embedded: lua::embedded(), user: user_scripts(settings)? };
+    let (scripts, user) = user_scripts(settings)?;
+    let files = Files { embedded: lua::embedded(), user };
 
     let socket = SipSocket::bind(settings.sip)
         .map_err(system(&format!("cannot bind --sip {} (UDP)", settings.sip)))?;
@@ -107,7 +108,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let view = Arc::new(View::default());
     let desk = switch::Desk { clock, socket, mailbox, planes, view: Arc::clone(&view) };
     let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
-    let beginning = Beginning { told, rng, files, inputs };
+    let beginning = Beginning { told, rng, scripts, files, inputs };
     let generation = start_switch(desk, beginning, ended)?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
 
@@ -133,6 +134,7 @@ type Ending = Result<(), Failure>;
 struct Beginning {
     told: call::Settings,
     rng: Rng,
+    scripts: PathBuf,
     files: Files,
     inputs: Vec<Input>,
 }
@@ -144,7 +146,7 @@ fn start_switch(
 ) -> Result<oneshot::Receiver<Result<Generation, Failure>>, Failure> {
     let (loaded, generation) = oneshot::channel();
     let work = move || {
-        let Beginning { told, rng, files, inputs } = beginning;
+        let Beginning { told, rng, scripts, files, inputs } = beginning;
         let mut plan = LuaPlan::new(Limits::default());
         match plan.load(&files) {
             Ok(generation) => {
@@ -152,7 +154,7 @@ fn start_switch(
                 switch::run(desk, Switch::new(told, rng, plan), generation, inputs)
             }
             Err(problems) => {
-                let lines = problems.iter().map(ToString::to_string).collect();
+                let lines = problems.iter().map(|it| describe(it, &scripts)).collect();
                 _ = loaded.send(Err(Failure::Scripts(lines)));
                 Ok(())
             }
@@ -238,15 +240,18 @@ fn show(extensions: &[Extension]) {
     }
 }
 
-fn user_scripts(settings: &Settings) -> Result<Vec<(String, String)>, Failure> {
-    let beside = settings.data.join("scripts");
+/// The user's directory of scripts, and what is in it.
+fn user_scripts(settings: &Settings) -> Result<(PathBuf, Vec<(String, String)>), Failure> {
     let directory = match &settings.scripts {
         Some(it) if !it.is_dir() => return Err(no_directory(it)),
-        Some(it) => it,
-        None if beside.is_dir() => &beside,
-        None => return Ok(Vec::new()),
+        Some(it) => it.clone(),
+        None => settings.data.join("scripts"),
     };
-    scripts::read(directory).map_err(|e| Failure::Scripts(vec![e.to_string()]))
+    if !directory.is_dir() {
+        return Ok((directory, Vec::new()));
+    }
+    let files = scripts::read(&directory).map_err(|e| Failure::Scripts(vec![e.to_string()]))?;
+    Ok((directory, files))
 }
 
 fn no_directory(path: &Path) -> Failure {
@@ -255,6 +260,16 @@ fn no_directory(path: &Path) -> Failure {
         value: path.display().to_string(),
         want: "a directory that exists".to_owned(),
     })
+}
+
+/// A problem of the scripts in one line, as editors understand it. The scripts that ship have no
+/// file on this machine; their names say so.
+fn describe(problem: &Problem, scripts: &Path) -> String {
+    let Problem { at, message } = problem;
+    match scripts.join(&at.file) {
+        file if file.is_file() => format!("{}:{}: {message}", file.display(), at.line),
+        _ => format!("{at}: {message}"),
+    }
 }
 
 /// Ports that the system gives to others as it likes are not ours to promise.

@@ -152,6 +152,11 @@ impl World {
         self.phones[phone].identity.server = self.phones[to].identity.address;
     }
 
+    /// A phone's owner behaves like this from now on.
+    pub fn behave(&mut self, phone: usize, behaviour: Behaviour) {
+        self.phones[phone].behaviour = behaviour;
+    }
+
     /// What time it is.
     pub fn now(&self) -> Mono {
         self.now

@@ -73,7 +73,7 @@ pub(crate) const CRATES: &[(&str, Who)] = &[
     ("subtle", Who::Anybody),
     ("rtp_rs", Who::Rooms(&["rtp"])),
     ("mlua", Who::Rooms(&["lua"])),
-    ("audiopus", Who::Rooms(&["audio"])),
+    ("ropus", Who::Rooms(&["audio"])),
     ("tokio", Who::Rooms(WINDOWS)),
     ("hyper", Who::Rooms(WINDOWS)),
     ("hyper_util", Who::Rooms(WINDOWS)),
@@ -275,7 +275,7 @@ pub(crate) fn nothing_is_left_undone(source: &Source) -> Vec<Broken> {
     let mut all = Vec::new();
     for it in source.comments() {
         for (n, line) in it.text.lines().enumerate() {
-            for mark in ["TODO", "FIXME", "XXX"] {
+            for mark in ["TODO", "FIXME"] {
                 let Some(at) = line.find(mark) else { continue };
                 let owned = line[at + mark.len()..].starts_with('(')
                     && !line[at + mark.len()..].starts_with("()");

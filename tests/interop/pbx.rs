@@ -104,6 +104,16 @@ impl Pbx {
         rest[..end].parse().expect(&body)
     }
 
+    /// How often its threads have gone to sleep so far.
+    pub(crate) fn wake_ups(&self) -> u64 {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let count = |status: String| {
+            let line = status.lines().find_map(|it| it.strip_prefix("voluntary_ctxt_switches:"));
+            line.unwrap().trim().parse::<u64>().unwrap()
+        };
+        tasks.map(|it| count(fs::read_to_string(it.unwrap().path().join("status")).unwrap())).sum()
+    }
+
     /// Sends it a signal, by name.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();

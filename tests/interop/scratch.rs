@@ -47,12 +47,20 @@ pub(crate) fn free_udp_port() -> u16 {
     UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// 40 UDP ports, as `(low, high)`, that no other test of this process uses. Another process may
-/// use some of them; everybody here steps over busy ones.
+/// 40 UDP ports, as `(low, high)`, all of which were free a moment ago and none of which another
+/// test of this process is given. They lie below the ephemeral ones.
 pub(crate) fn audio_ports() -> (u16, u16) {
-    let process = (std::process::id() % 10) as u16;
-    let low = 21_000 + process * 1000 + (next() % 25) * 40;
-    (low, low + 39)
+    const FIRST: u16 = 20_480;
+    const COUNT: u16 = 40;
+    const BLOCKS: u32 = 300;
+    let start = std::process::id() * 7;
+    let is_free =
+        |low: u16| (low..low + COUNT).all(|it| UdpSocket::bind(("127.0.0.1", it)).is_ok());
+    (0..BLOCKS)
+        .map(|_| FIRST + ((start + u32::from(next())) % BLOCKS) as u16 * COUNT)
+        .find(|low| is_free(*low))
+        .map(|low| (low, low + COUNT - 1))
+        .expect("somebody holds every audio port of this machine")
 }
 
 fn next() -> u16 {

@@ -181,6 +181,36 @@ fn a_hold_leaves_no_gap_in_the_sequence() {
 }
 
 #[test]
+fn who_comes_back_leaves_no_gap_for_the_time_away() {
+    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut last = leaves(&mut studio, 1, frame(0));
+    let again = Command::Join { a: StreamId(2), b: StreamId(1) };
+    let absences: [(Command, Command); 2] = [
+        (Command::Part { stream: StreamId(2) }, again.clone()),
+        (
+            Command::Echo { stream: StreamId(2), on: true },
+            Command::Echo { stream: StreamId(2), on: false },
+        ),
+    ];
+    for (n, (leave, come)) in (1..).zip(absences) {
+        studio.tell(leave);
+        for missed in 1..20 {
+            studio.wait(20);
+            assert_eq!(studio.hear(1, frame(n * 20 - 20 + missed)), None);
+        }
+        studio.tell(come);
+        studio.wait(20);
+        let after = leaves(&mut studio, 1, frame(n * 20));
+        assert_eq!(after.seq, last.seq.wrapping_add(1));
+        assert_eq!(after.timestamp, last.timestamp.wrapping_add(20 * 160));
+        last = after;
+    }
+    // To be joined with whom one is joined with changes nothing: a loss stays a loss.
+    studio.tell(again);
+    assert_eq!(leaves(&mut studio, 1, frame(42)).seq, last.seq.wrapping_add(2));
+}
+
+#[test]
 fn legs_of_different_codecs_do_not_hear_each_other() {
     let mut studio = Studio::joined(Codec::Pcmu);
     studio.agree(2, |it| *it = agreed(2, Codec::Pcma));

@@ -90,8 +90,8 @@ fn the_same_seed_tells_the_same_story() {
 
 #[test]
 fn a_crowd_of_players_is_served_in_portions() {
-    let mut studio = Studio::with(300, Codec::Pcmu);
-    for stream in 1..=300 {
+    let mut studio = Studio::with(150, Codec::Pcmu);
+    for stream in 1..=150 {
         studio.play(stream, stream, "beep");
     }
     let mut portions = Vec::new();
@@ -99,5 +99,5 @@ fn a_crowd_of_players_is_served_in_portions() {
         studio.wake();
         portions.push(studio.sent().len());
     }
-    assert_eq!(portions, [256, 44]);
+    assert_eq!(portions, [64, 64, 22]);
 }

@@ -1,0 +1,533 @@
+//! Builds the world that scripts live in: stock Lua without its holes, the host's functions, and
+//! the prelude on top.
+
+use std::rc::Rc;
+
+use mlua::{Function, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value, Variadic};
+
+use super::errors;
+use super::host::{Host, PRELUDE, Registered, Want};
+use super::meter::{ACT, Limits};
+use super::nearest::hint;
+use super::ops;
+use super::pattern::{Captured, Found, Search, expand};
+use super::route::Pattern;
+use crate::base::{CallId, Rng};
+use crate::call::plan::State;
+
+/// The longest text that a library function makes.
+const STRING_MAX: usize = 1 << 20;
+/// The longest text that `load` takes.
+const CHUNK_MAX: usize = 64 << 10;
+
+const GUARD: &[(&str, &str)] = &[
+    ("guard", include_str!("prelude/guard.lua")),
+    ("tables", include_str!("prelude/tables.lua")),
+    ("strings", include_str!("prelude/strings.lua")),
+    ("call", include_str!("prelude/call.lua")),
+];
+
+/// A state with its prelude.
+pub(super) struct Sandbox {
+    pub(super) lua: Lua,
+    /// The globals of scripts.
+    pub(super) env: Table,
+    /// The body of every coroutine: `start(f, …)` returns like `pcall`.
+    pub(super) start: Function,
+    /// `handle(handler, key, view, captures)` makes the call object and runs the handler.
+    pub(super) handle: Function,
+}
+
+/// A fresh state. `module` answers `require`.
+pub(super) fn build(host: &Rc<Host>, module: Module) -> mlua::Result<Sandbox> {
+    let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::COROUTINE;
+    let lua = Lua::new_with(libs, LuaOptions::new())?;
+    lua.set_memory_limit(host.limits.memory)?;
+    let functions = functions(&lua, host, module)?;
+    let (globals, shared) = (lua.create_table()?, lua.create_table()?);
+    for (_, text) in GUARD {
+        let chunk =
+            lua.load(*text).set_name(format!("={PRELUDE}")).set_mode(mlua::chunk::ChunkMode::Text);
+        chunk.call::<()>((&functions, lua.globals(), &globals, &shared))?;
+    }
+    let env: Table = shared.get::<Function>("environment")?.call(())?;
+    shared.set("env", &env)?;
+    let (start, handle) = (shared.get("start")?, shared.get("handle")?);
+    host.watch(&lua)?;
+    Ok(Sandbox { lua, env, start, handle })
+}
+
+/// Finds the chunk that a `require` names: its file and its function, or what is wrong.
+pub(super) type Module = Box<dyn Fn(&Lua, &str) -> Result<(String, Function), String>>;
+
+fn functions(lua: &Lua, host: &Rc<Host>, module: Module) -> mlua::Result<Table> {
+    let table = lua.create_table()?;
+    let Limits { flows, .. } = host.limits;
+    table.set("flows_max", flows)?;
+    table.set("string_max", STRING_MAX)?;
+    errors_and_text(lua, host, &table)?;
+    patterns(lua, host, &table)?;
+    acts(lua, host, &table)?;
+    loading(lua, host, &table, module)?;
+    let operations = lua.create_table()?;
+    for name in ops::NAMES {
+        operations.set(*name, operation(lua, host, name)?)?;
+    }
+    table.set("ops", operations)?;
+    Ok(table)
+}
+
+fn errors_and_text(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
+    let it = Rc::clone(host);
+    table.set(
+        "at",
+        lua.create_function(move |lua, message: LuaString| {
+            Ok(it.at(lua, &message.to_string_lossy()))
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set("caught", lua.create_function(move |lua, value: Value| it.caught(lua, value))?)?;
+    let it = Rc::clone(host);
+    table.set(
+        "trace",
+        lua.create_function(move |lua, value: Value| {
+            let value = it.visible(lua, value)?;
+            let origin = it.turn.borrow().origin.clone();
+            let error = it.describe(lua, &errors::readable(&value), &origin);
+            let mut turn = it.turn.borrow_mut();
+            if turn.doomed.is_none() {
+                turn.raised = Some(error);
+            }
+            Ok(value)
+        })?,
+    )?;
+    table.set("plain", lua.create_function(|_, value: Value| Ok(errors::readable(&value)))?)?;
+    table.set(
+        "show",
+        lua.create_function(|_, value: Value| {
+            Ok(match &value {
+                Value::String(text) => text.to_string_lossy().chars().take(40).collect(),
+                other => ops::shown(other),
+            })
+        })?,
+    )?;
+    table.set(
+        "hint",
+        lua.create_function(|_, (word, among): (Value, Variadic<Table>)| {
+            let Value::String(word) = word else { return Ok(String::new()) };
+            let mut names = Vec::new();
+            for table in among.iter() {
+                for pair in table.pairs::<Value, Value>() {
+                    if let (Value::String(name), _) = pair? {
+                        names.push(name.to_string_lossy());
+                    }
+                }
+            }
+            names.sort();
+            Ok(hint(&word.to_string_lossy(), names.iter().map(String::as_str)))
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "charge",
+        lua.create_function(move |lua, units: i64| {
+            it.charge(lua, u64::try_from(units).unwrap_or(0))?;
+            Ok(it.meter.is_spent())
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "compile",
+        lua.create_function(move |lua, (chunk, env): (Value, Table)| {
+            let Value::String(text) = chunk else {
+                return Err(it.complain(
+                    lua,
+                    &format!("load: a text is needed, not {}", ops::shown(&chunk)),
+                ));
+            };
+            if text.as_bytes().len() > CHUNK_MAX {
+                return Err(
+                    it.complain(lua, &format!("load: the text is longer than {CHUNK_MAX} bytes"))
+                );
+            }
+            it.charge(lua, text.as_bytes().len() as u64)?;
+            let bytes = text.as_bytes().to_vec();
+            let chunk = lua
+                .load(bytes)
+                .set_name("=(load)")
+                .set_mode(mlua::chunk::ChunkMode::Text)
+                .set_environment(env);
+            Ok(match chunk.into_function() {
+                Ok(function) => (Value::Function(function), Value::Nil),
+                Err(error) => {
+                    let message = errors::readable(&Value::Error(Box::new(error)));
+                    (Value::Nil, Value::String(lua.create_string(message)?))
+                }
+            })
+        })?,
+    )
+}
+
+fn patterns(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
+    type Args = (LuaString, LuaString, usize, bool);
+    let it = Rc::clone(host);
+    table.set(
+        "find",
+        lua.create_function(move |lua, (s, p, at, fixed): Args| {
+            let Some(found) = search(lua, &it, &s, &p, at, None, fixed)? else {
+                return Ok(MultiValue::from_iter([Value::Nil]));
+            };
+            let (start, end) = (integer(found.span.start + 1), integer(found.span.end));
+            Ok([Ok(start), Ok(end)]
+                .into_iter()
+                .chain(captures(lua, &s, &found))
+                .collect::<mlua::Result<_>>()?)
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "match",
+        lua.create_function(move |lua, (s, p, at, fixed): Args| {
+            match search(lua, &it, &s, &p, at, None, fixed)? {
+                None => Ok(MultiValue::from_iter([Value::Nil])),
+                Some(found) => or_whole(lua, &s, &found).collect(),
+            }
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "seek",
+        lua.create_function(
+            move |lua, (s, p, at, last, fixed): (LuaString, LuaString, usize, usize, bool)| {
+                let Some(found) = search(lua, &it, &s, &p, at, last.checked_sub(1), fixed)? else {
+                    return Ok(MultiValue::from_iter([Value::Nil]));
+                };
+                let (start, end) = (integer(found.span.start + 1), integer(found.span.end + 1));
+                Ok([Ok(start), Ok(end)]
+                    .into_iter()
+                    .chain(or_whole(lua, &s, &found))
+                    .collect::<mlua::Result<_>>()?)
+            },
+        )?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "find_plain",
+        lua.create_function(move |lua, (s, p, at): (LuaString, LuaString, usize)| {
+            let (subject, wanted) = (s.as_bytes(), p.as_bytes());
+            let from = at.saturating_sub(1).min(subject.len());
+            it.charge(lua, (subject.len() - from) as u64 / 16)?;
+            let start = memchr::memmem::find(&subject[from..], &wanted).map(|it| it + from);
+            Ok(start
+                .map(|it| (it + 1, it + wanted.len()))
+                .map_or((None, None), |(a, b)| (Some(a), Some(b))))
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "expand",
+        lua.create_function(
+            move |lua,
+                  (by, s, start, stop, found): (
+                LuaString,
+                LuaString,
+                usize,
+                usize,
+                Variadic<Value>,
+            )| {
+                let text = |value: &Value| match value {
+                    Value::String(text) => Some(text.as_bytes().to_vec()),
+                    Value::Integer(it) => Some(it.to_string().into_bytes()),
+                    _ => None,
+                };
+                let whole = s
+                    .as_bytes()
+                    .get(start.saturating_sub(1)..stop.saturating_sub(1))
+                    .map(<[u8]>::to_vec);
+                it.charge(lua, by.as_bytes().len() as u64 / 4)?;
+                let expanded = expand(&by.as_bytes(), |index| match index {
+                    0 => whole.clone(),
+                    _ => found.get(index - 1).and_then(text),
+                });
+                let expanded = expanded.map_err(|it_said| it.complain(lua, &it_said))?;
+                if expanded.len() > STRING_MAX {
+                    return Err(it.complain(lua, "string.gsub: the result is too long"));
+                }
+                lua.create_string(expanded)
+            },
+        )?,
+    )
+}
+
+fn search(
+    lua: &Lua,
+    host: &Host,
+    s: &LuaString,
+    p: &LuaString,
+    at: usize,
+    not_end: Option<usize>,
+    fixed: bool,
+) -> mlua::Result<Option<Found>> {
+    let (subject, pattern) = (s.as_bytes(), p.as_bytes());
+    let mut search = Search::new(&subject, &pattern);
+    let found = search.find(at.saturating_sub(1), not_end, fixed);
+    host.charge(lua, search.steps())?;
+    found.map_err(|message| host.complain(lua, &message))
+}
+
+fn captures(lua: &Lua, s: &LuaString, found: &Found) -> impl Iterator<Item = mlua::Result<Value>> {
+    let value = |it: &Captured| match it {
+        Captured::Position(at) => Ok(integer(at + 1)),
+        Captured::Text(range) => {
+            let bytes = s.as_bytes();
+            lua.create_string(bytes.get(range.clone()).unwrap_or_default()).map(Value::String)
+        }
+    };
+    found.captures.iter().map(value).collect::<Vec<_>>().into_iter()
+}
+
+/// The captures, or the whole match when there are none.
+fn or_whole(lua: &Lua, s: &LuaString, found: &Found) -> impl Iterator<Item = mlua::Result<Value>> {
+    let whole = found.captures.is_empty().then(|| {
+        let bytes = s.as_bytes();
+        lua.create_string(bytes.get(found.span.clone()).unwrap_or_default()).map(Value::String)
+    });
+    whole.into_iter().chain(captures(lua, s, found))
+}
+
+fn integer(it: usize) -> Value {
+    Value::Integer(i64::try_from(it).unwrap_or(i64::MAX))
+}
+
+/// What a flow may do besides operations of the call.
+fn acts(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
+    let it = Rc::clone(host);
+    table.set(
+        "log",
+        lua.create_function(move |lua, (level, text): (String, LuaString)| {
+            const TEXT_MAX: usize = 1000;
+            it.charge(lua, u64::from(ACT) + text.as_bytes().len() as u64 / 16)?;
+            let text: String = text.to_string_lossy().chars().take(TEXT_MAX).collect();
+            let text = if level == "info" { text } else { format!("{level}: {text}") };
+            let at = it.place(lua);
+            it.turn.borrow_mut().logs.push((text, at));
+            Ok(())
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "state",
+        lua.create_function(move |lua, key: i64| {
+            check_own(lua, &it, key, "state")?;
+            Ok(match it.turn.borrow().state {
+                Some(State::Early) => "early",
+                Some(State::Answered) => "answered",
+                Some(State::Ended) => "ended",
+                Some(State::Ringing) | None => "ringing",
+            })
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "defer",
+        lua.create_function(move |lua, (key, function): (i64, Value)| {
+            check_own(lua, &it, key, "defer")?;
+            act(lua, &it)?;
+            let Value::Function(function) = function else {
+                return Err(it.complain(
+                    lua,
+                    &format!("call:defer: a function is needed, not {}", ops::shown(&function)),
+                ));
+            };
+            if it.turn.borrow().defers_left == 0 {
+                return Err(it.complain(lua, "call:defer: too many deferred functions"));
+            }
+            let mut turn = it.turn.borrow_mut();
+            turn.defers_left -= 1;
+            turn.deferred.push(function);
+            Ok(())
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "spawn",
+        lua.create_function(move |lua, function: Value| {
+            let Value::Function(function) = function else {
+                return Err(it.complain(
+                    lua,
+                    &format!("pbx.spawn: a function is needed, not {}", ops::shown(&function)),
+                ));
+            };
+            fork(lua, &it, 1, "pbx.spawn")?;
+            let at = it.place(lua);
+            it.turn.borrow_mut().spawned.push((function, at));
+            Ok(())
+        })?,
+    )?;
+    for (name, race) in [("all", false), ("race", true)] {
+        let it = Rc::clone(host);
+        table.set(
+            name,
+            lua.create_function(move |lua, list: Vec<Function>| {
+                fork(lua, &it, list.len(), if race { "pbx.race" } else { "pbx.all" })?;
+                let at = it.place(lua);
+                let want = if race { Want::Race(list, at) } else { Want::All(list, at) };
+                it.turn.borrow_mut().want = Some(want);
+                Ok(())
+            })?,
+        )?;
+    }
+    let it = Rc::clone(host);
+    table.set(
+        "random_float",
+        lua.create_function(move |_, ()| Ok((random(&it) >> 11) as f64 / (1_u64 << 53) as f64))?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "random_integer",
+        lua.create_function(move |_, (low, high): (i64, i64)| {
+            let span = high.wrapping_sub(low).cast_unsigned();
+            let bits = random(&it);
+            let offset = match span.checked_add(1) {
+                Some(span) => ((u128::from(bits) * u128::from(span)) >> 64) as u64,
+                None => bits,
+            };
+            Ok(low.wrapping_add(offset.cast_signed()))
+        })?,
+    )
+}
+
+fn random(host: &Host) -> u64 {
+    let mut turn = host.turn.borrow_mut();
+    let seed = turn.seed;
+    turn.rng.get_or_insert_with(|| Box::new(Rng::from_seed(seed))).bits()
+}
+
+/// The function behind `call:name(…)`: checks, and leaves what is wanted for when the flow yields.
+fn operation(lua: &Lua, host: &Rc<Host>, name: &'static str) -> mlua::Result<Function> {
+    let host = Rc::clone(host);
+    lua.create_function(move |lua, (key, args): (i64, MultiValue)| {
+        check_own(lua, &host, key, name)?;
+        let op = ops::parse(name, &args)
+            .map_err(|wrong| host.complain(lua, &format!("call:{name}: {wrong}")))?;
+        host.check_pending(lua)?;
+        let (doomed, over, late) = {
+            let turn = host.turn.borrow();
+            (turn.doomed, turn.over, turn.late)
+        };
+        let may_wait = match doomed {
+            None => true,
+            Some(it) => it == errors::Fatal::HungUp && !op.needs_call(),
+        };
+        if !may_wait || (over && op.needs_call()) {
+            return Err(host.doom(lua, errors::Fatal::HungUp));
+        }
+        if late {
+            return Err(host.doom(lua, errors::Fatal::TooLate));
+        }
+        host.charge(lua, u64::from(ACT))?;
+        let busy = host.turn.borrow().media.clone().filter(|_| op.wants_media());
+        if let Some(busy) = busy {
+            let message =
+                format!("call:{name}: the caller's media is taken by the operation at {busy}");
+            return Err(host.complain(lua, &message));
+        }
+        let at = host.place(lua);
+        host.turn.borrow_mut().want = Some(Want::Op(op, at));
+        Ok(())
+    })
+}
+
+/// Refuses the call object of another call.
+fn check_own(lua: &Lua, host: &Host, key: i64, name: &str) -> mlua::Result<()> {
+    let running = host.turn.borrow().call;
+    match running {
+        Some(CallId(call)) if call.cast_signed() == key => Ok(()),
+        Some(_) => {
+            Err(host.complain(lua, &format!("call:{name}: this is the call of another flow")))
+        }
+        None => Err(host.complain(lua, &format!("call:{name}: not while loading"))),
+    }
+}
+
+/// What only a living call can do.
+fn act(lua: &Lua, host: &Host) -> mlua::Result<()> {
+    host.check_pending(lua)?;
+    let gone = {
+        let turn = host.turn.borrow();
+        turn.over || turn.doomed.is_some()
+    };
+    if gone {
+        return Err(host.doom(lua, errors::Fatal::HungUp));
+    }
+    host.charge(lua, u64::from(ACT))
+}
+
+fn fork(lua: &Lua, host: &Host, count: usize, name: &str) -> mlua::Result<()> {
+    if host.turn.borrow().call.is_none() {
+        return Err(host.complain(lua, &format!("{name}: not while loading")));
+    }
+    act(lua, host)?;
+    host.charge(lua, u64::from(ACT) * count as u64)?;
+    let left = host.turn.borrow().flows_left;
+    if count > left {
+        return Err(
+            host.complain(lua, &format!("{name}: too many parallel functions in this call"))
+        );
+    }
+    host.turn.borrow_mut().flows_left = left - count;
+    Ok(())
+}
+
+fn loading(lua: &Lua, host: &Rc<Host>, table: &Table, module: Module) -> mlua::Result<()> {
+    let it = Rc::clone(host);
+    table
+        .set("is_loading", lua.create_function(move |_, ()| Ok(it.loading.borrow().is_some()))?)?;
+    let it = Rc::clone(host);
+    table.set(
+        "module",
+        lua.create_function(move |lua, name: Value| {
+            let Value::String(name) = name else {
+                return Err(it.complain(
+                    lua,
+                    &format!("require: a name is needed, not {}", ops::shown(&name)),
+                ));
+            };
+            let found = module(lua, &name.to_string_lossy());
+            found.map_err(|wrong| it.complain(lua, &format!("require: {wrong}")))
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    table.set(
+        "internal",
+        lua.create_function(move |lua, (pattern, handler): (Value, Value)| {
+            let complain = |what: String| Err(it.complain(lua, &format!("pbx.internal: {what}")));
+            if it.loading.borrow().is_none() {
+                return complain("routes are made while loading, not in a call".to_owned());
+            }
+            let Value::String(pattern) = pattern else {
+                return complain(format!(
+                    "the pattern must be a text, not {}",
+                    ops::shown(&pattern)
+                ));
+            };
+            let text = pattern.to_string_lossy();
+            let pattern = match Pattern::parse(&text) {
+                Ok(pattern) => pattern,
+                Err(wrong) => return complain(format!("bad pattern {text:?}: {wrong}")),
+            };
+            let Value::Function(handler) = handler else {
+                return complain(format!(
+                    "the handler must be a function, not {}",
+                    ops::shown(&handler)
+                ));
+            };
+            it.charge(lua, u64::from(ACT))?;
+            let at = it.place(lua);
+            if let Some(loading) = it.loading.borrow_mut().as_mut() {
+                loading.routes.push(Registered { pattern, handler, at });
+            }
+            Ok(())
+        })?,
+    )
+}

@@ -1,0 +1,8 @@
+//! Stories of scripts, without an engine.
+
+mod calls;
+mod ends;
+mod library;
+mod loading;
+mod parallel;
+mod world;

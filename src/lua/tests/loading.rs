@@ -1,0 +1,145 @@
+//! Layers, `require`, problems, generations.
+
+use super::world::{DONE, World, problems, view};
+use crate::base::{CallId, Now};
+use crate::call::plan::Plan;
+use crate::lua::{Files, Limits, LuaPlan};
+
+#[test]
+fn problems_say_file_line_and_what() {
+    for (main, want) in [
+        ("local x = ", "main.lua:1: unexpected symbol near <eof>"),
+        ("\nerror('oops')", "main.lua:2: oops"),
+        (
+            "pbx.internal('12a', print)",
+            "main.lua:1: pbx.internal: bad pattern \"12a\": 'a' has no meaning in a pattern",
+        ),
+        ("pbx.internal('1', 5)", "main.lua:1: pbx.internal: the handler must be a function, not 5"),
+        (
+            "pbx.internal('{a}', print)\npbx.internal('{b}', print)",
+            "main.lua:2: this route is there already, at main.lua:1: .",
+        ),
+        (
+            "require 'gretting'",
+            "main.lua:1: require: there is no script 'gretting' (did you mean 'greeting'?)",
+        ),
+        (
+            "require '../x'",
+            "main.lua:1: require: \"../x\" is no name of a script (like \"lib.greeting\")",
+        ),
+        (
+            "require 'a'",
+            "b.lua:1: require: 'a' is being loaded: it requires itself, perhaps by way of another file",
+        ),
+        ("pbx.spawn(print)", "main.lua:1: pbx.spawn: not while loading"),
+        (
+            "while true do end",
+            "main.lua:1: killed: the script computed for too long without waiting (while loading)",
+        ),
+        ("x = 1", "main.lua:1: assignment to undeclared global 'x' (use local)"),
+    ] {
+        let files = [
+            ("main.lua", main),
+            ("greeting.lua", ""),
+            ("a.lua", "require 'b'"),
+            ("b.lua", "require 'a'"),
+        ];
+        assert_eq!(problems(&files), [want], "{main}");
+    }
+    assert_eq!(problems(&[("x.lua", "")]), ["main.lua:0: there is no main.lua"]);
+    assert_eq!(
+        problems(&[("main.lua", ""), ("../x.lua", "")]),
+        ["../x.lua:0: this is no name for a script"]
+    );
+    assert_eq!(problems(&[("main.lua", "("), ("x.lua", ")")]).len(), 2);
+}
+
+#[test]
+fn a_file_is_run_once_and_its_value_is_shared() {
+    let mut it = World::with(
+        Limits::default(),
+        &[
+            (
+                "main.lua",
+                "local a, b = require 'lib.x', require 'lib.x'\npbx.internal('1', function() print(a == b, a.n) end)",
+            ),
+            ("lib/x.lua", "return { n = 5 }"),
+        ],
+    );
+    it.begin(1, "1").unwrap();
+    it.run();
+    assert_eq!(it.told()[0], "c1 log true 5 at main.lua:2");
+}
+
+#[test]
+fn the_users_route_beats_the_embedded_one_of_the_same_pattern() {
+    let route = |said: &str| format!("pbx.internal('1', function() print('{said}') end)");
+    let embedded = vec![(
+        "main.lua".to_owned(),
+        route("below") + "pbx.internal('2', function() print('two') end)",
+    )];
+    let user = vec![("main.lua".to_owned(), route("above"))];
+    let mut it = World::new("");
+    it.plan.load(&Files { embedded, user }).unwrap();
+    it.begin(1, "1").unwrap();
+    it.begin(2, "2").unwrap();
+    it.run();
+    let told = it.told().join("|");
+    let want =
+        "c1 log above at main.lua:1|c1 returned|c2 log two at moonswitch/main.lua:1|c2 returned";
+    assert_eq!(told, want);
+}
+
+#[test]
+fn a_users_file_replaces_the_embedded_one_of_its_name() {
+    let file = |name: &str, text: &str| (name.to_owned(), text.to_owned());
+    let main = "local x = require 'greet' pbx.internal('1', function() print(x) end)";
+    let embedded = vec![file("main.lua", main), file("greet.lua", "return 'below'")];
+    let mut it = World::new("");
+    it.plan.load(&Files { embedded: embedded.clone(), user: Vec::new() }).unwrap();
+    it.begin(1, "1").unwrap();
+    let user = vec![file("main.lua", ""), file("greet.lua", "return 'above'")];
+    it.plan.load(&Files { embedded, user }).unwrap();
+    it.begin(2, "1").unwrap();
+    it.run();
+    let told = it.told();
+    assert_eq!(told[0], "c1 log below at moonswitch/main.lua:1");
+    assert_eq!(told[2], "c2 log above at moonswitch/main.lua:1");
+}
+
+#[test]
+fn a_call_keeps_its_generation_and_a_bad_version_changes_nothing() {
+    let mut it = World::new("pbx.internal('1', function(call) call:answer() print('old') end)");
+    let old = it.plan.generation();
+    it.begin(1, "1").unwrap();
+    it.run();
+    let files =
+        |text: &str| Files { embedded: Vec::new(), user: vec![("main.lua".into(), text.into())] };
+    assert!(it.plan.load(&files("oops(")).is_err());
+    assert_eq!(it.plan.generation(), old);
+    let new = it.plan.load(&files("pbx.internal('1', function() print('new') end)")).unwrap();
+    assert_ne!(new, old);
+    it.begin(2, "1").unwrap();
+    it.run();
+    it.answer(DONE);
+    let told = it.told();
+    assert_eq!(told[1], "c2 log new at main.lua:1");
+    assert_eq!(told[3], "c1 log old at main.lua:1");
+}
+
+#[test]
+fn the_same_texts_are_the_same_generation() {
+    let load = |user: &[(&str, &str)]| {
+        let user = user.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        LuaPlan::new(Limits::default()).load(&Files { embedded: Vec::new(), user }).unwrap()
+    };
+    assert_eq!(load(&[("main.lua", ""), ("a.lua", "")]), load(&[("a.lua", ""), ("main.lua", "")]));
+    assert_ne!(load(&[("main.lua", "")]), load(&[("main.lua", " ")]));
+}
+
+#[test]
+fn a_plan_without_scripts_takes_no_call() {
+    let mut plan = LuaPlan::new(Limits::default());
+    assert!(plan.begin(Now::default(), CallId(1), view("1")).is_err());
+    assert_eq!(plan.generation().0, 0);
+}

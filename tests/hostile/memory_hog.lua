@@ -1,0 +1,5 @@
+-- expect: killed
+return function(call)
+  local t = {}
+  for i = 1, 1e9 do t[i] = { i } end
+end

@@ -1,0 +1,5 @@
+-- expect: killed
+return function(call)
+  local function deep() pcall(deep) pcall(deep) end
+  deep()
+end

@@ -1,0 +1,6 @@
+-- expect: killed
+return function(call)
+  while true do
+    pcall(table.sort, { 3, 2, 1 }, function() while true do end end)
+  end
+end

@@ -1,0 +1,5 @@
+-- expect: killed
+return function(call)
+  local function bomb() while true do pcall(pbx.spawn, bomb) end end
+  bomb()
+end
