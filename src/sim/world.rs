@@ -320,7 +320,7 @@ impl World {
         self.trace.note(self.now, letter.to, format_args!("<- {} {}", letter.from, Line(&letter)));
         if letter.to == door() {
             let flow = Flow { transport: Transport::Udp, local: letter.to, remote: letter.from };
-            self.tell(Input::Datagram { flow, bytes: letter.bytes });
+            self.tell(Input::Message { flow, bytes: letter.bytes });
         } else if let Some(nth) = self.at(letter.to) {
             self.with(nth, |phone, now, out| phone.handle(now, letter, out));
         }
@@ -397,6 +397,7 @@ impl World {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
             }
+            Output::Trusted { .. } => {}
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);

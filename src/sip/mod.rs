@@ -4,6 +4,7 @@
 //! or how bytes reach the wire.
 
 pub mod auth;
+mod connections;
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
@@ -14,4 +15,4 @@ pub mod stream;
 pub mod tx;
 
 pub use endpoint::Endpoint;
-pub use flow::{Flow, Transport};
+pub use flow::{Connection, Flow, Transport};
