@@ -64,19 +64,27 @@ impl Ports {
     }
 }
 
-/// Raises the limit of open files as far as `sockets` need and we may.
-pub(super) fn make_room_for(sockets: usize) {
+/// Raises the limit of open files as far as these sockets and connections need and we may.
+pub(super) fn make_room_for(sockets: usize, connections: usize) {
     let need = sockets as u64 + OTHER_FILES;
+    let want = need + connections as u64;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    if soft >= need {
+    if soft >= want {
         return;
     }
     // Raising the hard limit is a privilege; without it the soft one rises to the hard one.
-    let raised = setrlimit(Resource::RLIMIT_NOFILE, need, need.max(hard))
-        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, need.min(hard), hard));
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, want, want.max(hard))
+        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, want.min(hard), hard));
     if raised.is_err() || hard < need {
         tracing::warn!("--rtp wants {need} open files, the limit is {}", soft.max(need.min(hard)));
     }
+}
+
+/// How many files may still be opened.
+pub(super) fn files_free() -> u64 {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |it| it.0);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, |it| it.count() as u64);
+    limit.saturating_sub(open)
 }
 
 /// Where the system takes ports for outgoing traffic from; ours lie below.
