@@ -9,7 +9,7 @@ use super::errors::{self, Fatal};
 use super::meter::{Limits, Meter, Phase, Reading, TICK};
 use super::route::Pattern;
 use crate::base::{CallId, Rng};
-use crate::call::plan::{Op, Place, ScriptError, State};
+use crate::call::plan::{Op, Place, ScriptError, State, View};
 
 /// The Rust side of one generation's state.
 pub(super) struct Host {
@@ -56,7 +56,8 @@ pub(super) struct Turn {
     /// The line whose operation holds the caller's media.
     pub(super) media: Option<Place>,
     pub(super) rng: Option<Box<Rng>>,
-    pub(super) seed: u64,
+    /// What is known of the call.
+    pub(super) view: Option<Rc<View>>,
     /// How many flows and defers the call may still have.
     pub(super) flows_left: usize,
     pub(super) defers_left: usize,

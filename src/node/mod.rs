@@ -9,7 +9,7 @@
 //!        │<── View (numbers) ──┤
 //! ```
 //!
-//! Every queue between threads is bounded ([`post`]), and what happens when it is full stands where
+//! Every queue between threads is bounded (`post`), and what happens when it is full stands where
 //! it is filled. An error that comes from the network ends nothing; a panic of a thread ends the
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 

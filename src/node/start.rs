@@ -305,8 +305,13 @@ fn bind_sip(at: SocketAddr) -> Result<(SipSocket, Streams), Failure> {
 
 fn bind_ports(settings: &Settings) -> Result<Vec<Ports>, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let dealt = ports::deal(settings.rtp, (cores / 2).clamp(1, PLANES_MAX));
-    ports::make_room_for(dealt.iter().map(|it| it.len() * 2).sum(), CONNECTIONS_MAX);
+    let mut pairs: Vec<u16> = settings.rtp.pairs().collect();
+    let room = ports::make_room_for(pairs.len() * 2, CONNECTIONS_MAX) / 2;
+    if room < pairs.len() {
+        tracing::warn!("--rtp {}: the limit of open files leaves {room} pairs", settings.rtp);
+        pairs.truncate(room);
+    }
+    let dealt = ports::deal(&pairs, (cores / 2).clamp(1, PLANES_MAX));
     let mut skipped = Skipped::default();
     let bind = |pairs: &Vec<u16>| Ports::bind(settings.sip.ip(), pairs, &mut skipped);
     let pools: Vec<_> = dealt.iter().map(bind).collect();

@@ -1,8 +1,6 @@
 //! A peer talks to an endpoint in plain text, on a clock of ours. What the endpoint sends comes out
 //! as the start lines, or whole where a header matters.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 
 use super::*;

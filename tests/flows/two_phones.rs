@@ -1,12 +1,10 @@
 //! Two phones and the engine as it ships, in quiet weather.
 
-mod world;
-
 use moonswitch::sdp::Codec;
 use moonswitch::sim::Config;
 use moonswitch::sim::phone::{Behaviour, Ending, Registered, Reply};
 
-use world::{
+use crate::world::{
     ANN, BOB, ann_dials, assert_nothing_left, call, connected, ending, house, secs, two_phones,
 };
 
