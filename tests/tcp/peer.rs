@@ -123,22 +123,27 @@ impl Peer {
         let (own, password) = EXTENSIONS[which];
         let (here, there) = (self.here, self.there);
         let uri = format!("sip:{number}@{there}");
+        let sdp = match there.is_ipv6() {
+            true => sdp(40_000).replace("IP4 127.0.0.1", "IP6 ::1"),
+            false => sdp(40_000),
+        };
         let request = |cseq, more: &str| {
             let more = format!("Contact: <sip:{own}@{here};transport=tcp>\r\n{more}");
-            with_body(text("INVITE", &uri, cseq, own, &format!("<{uri}>"), &more), &sdp(40_000))
+            with_body(text("INVITE", &uri, cseq, own, &format!("<{uri}>"), &more), &sdp)
         };
         let challenge = self.ask(&request(next(), ""));
         let proof = challenge.authorize(own, password, "INVITE", &uri).unwrap();
         assert_eq!(self.ask(&request(next(), &proof)).status(), Some(100));
     }
 
-    /// The next status that is final or this one.
+    /// The next answer that is final or has this status.
     #[track_caller]
-    pub(crate) fn hear_final_or(&mut self, wanted: u16) -> u16 {
+    pub(crate) fn hear_final_or(&mut self, wanted: u16) -> Message {
         loop {
-            let status = self.hear().status().unwrap_or(0);
+            let message = self.hear();
+            let status = message.status().unwrap_or(0);
             if status == wanted || status >= 200 {
-                return status;
+                return message;
             }
         }
     }
