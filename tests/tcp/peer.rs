@@ -87,7 +87,7 @@ impl Peer {
 
     #[track_caller]
     pub(crate) fn ask(&mut self, request: &str) -> Message {
-        self.say(self.from_here(request));
+        self.say(self.signed(request));
         self.hear()
     }
 
@@ -153,7 +153,7 @@ impl Peer {
     }
 
     /// The same with a Via of this peer's.
-    fn from_here(&self, request: &str) -> String {
+    fn signed(&self, request: &str) -> String {
         let word = if self.is_tcp() { "TCP" } else { "UDP" };
         request.replace("SIP/2.0/TCP peer", &format!("SIP/2.0/{word} {}", self.here))
     }

@@ -99,15 +99,15 @@ fn a_header_part_may_fill_its_room_and_no_more() {
     };
     let full = with(HEAD_MAX);
     assert_eq!(full.len(), HEAD_MAX);
-    let message = Frame::Message(full.clone().into());
-    assert_eq!(frames([full.as_bytes()]), [message.clone()]);
-    assert_eq!(frames(full.as_bytes().chunks(1)), [message]);
+    let message = [Frame::Message(full.clone().into())];
+    assert_eq!(frames([full.as_bytes()]), message);
+    assert_eq!(frames(full.as_bytes().chunks(1)), message);
 
     let more = with(HEAD_MAX + 1);
-    let broken = Frame::Broken { why: Broken::HeadTooLong, head: None };
-    assert_eq!(frames([more.as_bytes()]), [broken.clone()]);
-    assert_eq!(frames(more.as_bytes().chunks(7)), [broken.clone()]);
-    assert_eq!(frames([vec![b'x'; 10 << 20].as_slice()]), [broken]);
+    let broken = [Frame::Broken { why: Broken::HeadTooLong, head: None }];
+    assert_eq!(frames([more.as_bytes()]), broken);
+    assert_eq!(frames(more.as_bytes().chunks(7)), broken);
+    assert_eq!(frames([vec![b'x'; 10 << 20].as_slice()]), broken);
 }
 
 #[test]
