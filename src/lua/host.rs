@@ -170,7 +170,7 @@ impl Host {
     }
 
     /// The fatal error, when a caught error ends the flow; else what the script gets to see of it.
-    /// And whether the flow is dead: then it need not even unwind.
+    /// And whether to yield: the slice is used up, or the flow is dead and need not even unwind.
     pub(super) fn caught(&self, lua: &Lua, value: Value) -> mlua::Result<(Value, Value, bool)> {
         // Lua walks the whole stack after each error that is caught: on a deep one that is work.
         let depth = errors::depth(lua);
@@ -182,10 +182,9 @@ impl Host {
         }
         let doomed = self.turn.borrow().doomed;
         if let Some(fatal) = doomed {
-            let is_dead = self.meter.phase() == Phase::Dead;
-            return Ok((fatal.value(), Value::Nil, is_dead));
+            return Ok((fatal.value(), Value::Nil, self.meter.phase() == Phase::Dead));
         }
-        Ok((Value::Nil, self.visible(lua, value)?, false))
+        Ok((Value::Nil, self.visible(lua, value)?, self.meter.is_spent()))
     }
 
     /// An error value as scripts see it: never one of Rust.
