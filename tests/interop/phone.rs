@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use moonswitch::audio::Wav;
 
-use crate::scratch::{Scratch, audio_ports, free_tcp_port, free_udp_port};
+use crate::scratch::{Scratch, audio_ports, free_port};
 use crate::wait::wait_for;
 
 /// How long anything may take that a phone does at once.
@@ -69,7 +69,7 @@ impl Phone {
     /// Starts a phone, which registers by itself and answers by itself.
     pub(crate) fn start(account: &Account<'_>) -> Self {
         let scratch = Scratch::new(account.number);
-        let (sip_port, control_port) = (free_udp_port(), free_tcp_port());
+        let (sip_port, control_port) = (free_port(), free_port());
         let tone = scratch.file("tone.wav");
         fs::write(&tone, sine(account.hz).write()).unwrap();
         fs::create_dir(scratch.file("heard")).unwrap();
