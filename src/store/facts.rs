@@ -157,8 +157,9 @@ impl Store {
     /// When the file cannot be written.
     pub fn close_lost(&mut self) -> Result<usize, Error> {
         self.write(Durable::Yes, |write, rng| {
-            let mut query =
-                write.db.prepare("SELECT tenant_id, call, first_fact FROM call_open")?;
+            let mut query = write
+                .db
+                .prepare("SELECT tenant_id, call, first_fact FROM call_open ORDER BY first_fact")?;
             let lost = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             let lost: Vec<(TenantId, i64, i64)> = lost.collect::<Result<_, _>>()?;
             for (tenant, call, first) in &lost {
