@@ -31,6 +31,7 @@ pub struct Directory {
 
 /// One change of the directory. It costs what it changes, however much is provisioned.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "changes are few, and each is moved once or twice")]
 pub enum Delta {
     /// An extension is new or has changed, perhaps its number too.
     Extension(Extension),

@@ -5,7 +5,7 @@ use rusqlite::Row as Sql;
 use super::page::{Order, Query};
 use super::value::{from_wall, wall, wall_maybe, word};
 use super::{Durable, Error, Key, Listed, Paging, Reader, Store, Write};
-use crate::base::Wall;
+use crate::base::{Rng, Wall};
 use crate::directory::{
     CallerId, ChangeExtension, DomainId, Extension, ExtensionId, Forwards, Kind, NewExtension,
     Number, TenantId, Uuid, password,
@@ -37,14 +37,26 @@ impl Store {
         now: Wall,
     ) -> Result<Row<Extension>, Error> {
         self.write(Durable::Yes, |write, rng| {
-            let at = write.stamp(tenant, now)?;
             write.own_domain(tenant, domain)?;
-            let made = if new.needs_password() { password::random(rng) } else { String::new() };
-            let uuid = Uuid::new(at, rng);
-            let mut it = new.born((ExtensionId(0), uuid), (tenant, domain), made);
-            let secret = write.key.seal(&it.password, uuid, rng)?;
-            it.id = ExtensionId(write.insert(&it, &secret, at)?);
-            Ok(Row { it, created: at, updated: at, deleted: None })
+            write.create(tenant, domain, new, now, rng)
+        })
+    }
+
+    /// Many new extensions at once, for the price of one fsync: all of them or, when one cannot be,
+    /// none.
+    ///
+    /// # Errors
+    /// When a number is taken, or the tenant has no such domain.
+    pub fn create_extensions(
+        &mut self,
+        tenant: TenantId,
+        domain: DomainId,
+        all: Vec<NewExtension>,
+        now: Wall,
+    ) -> Result<Vec<Row<Extension>>, Error> {
+        self.write(Durable::Yes, |write, rng| {
+            write.own_domain(tenant, domain)?;
+            all.into_iter().map(|it| write.create(tenant, domain, it, now, rng)).collect()
         })
     }
 
@@ -193,6 +205,23 @@ impl Write<'_> {
         let mut query = self.db.prepare_cached(&sql)?;
         let mut rows = query.query((tenant, id))?;
         read(rows.next()?.ok_or(Error::NotFound)?, Some(self.key))
+    }
+
+    fn create(
+        &self,
+        tenant: TenantId,
+        domain: DomainId,
+        new: NewExtension,
+        now: Wall,
+        rng: &mut Rng,
+    ) -> Result<Row<Extension>, Error> {
+        let at = self.stamp(tenant, now)?;
+        let made = if new.needs_password() { password::random(rng) } else { String::new() };
+        let uuid = Uuid::new(at, rng);
+        let mut it = new.born((ExtensionId(0), uuid), (tenant, domain), made);
+        let secret = self.key.seal(&it.password, uuid, rng)?;
+        it.id = ExtensionId(self.insert(&it, &secret, at)?);
+        Ok(Row { it, created: at, updated: at, deleted: None })
     }
 
     fn own_domain(&self, tenant: TenantId, domain: DomainId) -> Result<(), Error> {

@@ -178,6 +178,66 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_told_as_such_and_takes_nothing_halfway() {
+        let file = File::new("full");
+        let mut store = open(&file, SCHEMA).unwrap();
+        let pages: i64 =
+            store.reader.db.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        let limit = |store: &Store, pages: i64| {
+            store.reader.db.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+        };
+        limit(&store, pages + 2).unwrap();
+        let mut made = 0;
+        let refused = loop {
+            match store.create_tenant(&"x".repeat(250), crate::base::Wall(1)) {
+                Ok(_) => made += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(refused, Error::Full);
+        limit(&store, 1 << 30).unwrap();
+        let count = "SELECT count(*) FROM tenant";
+        assert_eq!(store.reader.db.query_row(count, [], |row| row.get(0)), Ok(made));
+        store.create_tenant("more", crate::base::Wall(2)).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_must_not_be_written_is_told_as_such() {
+        let file = File::new("read-only");
+        let mut store = open(&file, SCHEMA).unwrap();
+        store.reader.db.pragma_update(None, "query_only", true).unwrap();
+        let refused = store.create_tenant("x", crate::base::Wall(1)).unwrap_err();
+        assert!(matches!(refused, Error::Denied(_)), "{refused:?}");
+    }
+
+    #[test]
+    fn a_damaged_file_gives_errors_or_rows_and_never_a_panic() {
+        let file = File::new("damaged");
+        let mut store = open(&file, SCHEMA).unwrap();
+        let first = crate::store::First { host: "h", realm: "r", admin_key: None };
+        store.first_start(first, crate::base::Wall(1)).unwrap();
+        drop(store);
+        let whole = std::fs::read(&file.path).unwrap();
+        let mut rng = Rng::from_seed(3);
+        let mut refused = 0;
+        for _ in 0..200 {
+            let mut bent = whole.clone();
+            for _ in 0..20 {
+                let at = rng.below(bent.len() as u64) as usize;
+                bent[at] = rng.bits32().to_le_bytes()[0];
+            }
+            std::fs::write(&file.path, bent).unwrap();
+            let read = open(&file, SCHEMA).and_then(|store| {
+                store.read().directory()?;
+                store.read().authenticate("x", crate::base::Wall(1))?;
+                store.read().domains(crate::directory::TenantId::FIRST)
+            });
+            refused += u32::from(read.is_err());
+        }
+        assert!(refused > 0);
+    }
+
+    #[test]
     fn durable_writes_reach_the_disk_before_they_return() {
         let file = File::new("durable");
         let mut store = open(&file, SCHEMA).unwrap();

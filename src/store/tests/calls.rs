@@ -1,3 +1,5 @@
+//! Facts of calls, and the records that are made of them.
+
 use std::time::Duration;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Extensions come back, change and go.
+
 use super::*;
 use crate::directory::{ChangeExtension, ExtensionId, Kind, Number};
 use crate::store::Error;
@@ -27,7 +29,7 @@ fn an_extension_comes_back_as_it_was_made_also_after_a_restart() {
     assert_eq!((made.created, made.updated, made.deleted), (at(5), at(5), None));
     drop(store);
     let store = file.open(2);
-    assert_eq!(store.read().directory().unwrap(), [made.it.clone()]);
+    assert_eq!(store.read().directory().unwrap(), std::slice::from_ref(&made.it));
     let seen = store.read().extension(TENANT, made.it.id).unwrap().unwrap();
     let without = Extension { password: String::new(), ..made.it.clone() };
     assert_eq!(seen, Row { it: without, ..made });
@@ -58,6 +60,18 @@ fn a_number_is_given_once_in_a_domain_until_its_extension_is_deleted() {
     assert_ne!((first.id, first.uuid), (second.id, second.uuid));
     let gone = store.read().extension(TENANT, first.id).unwrap().unwrap();
     assert_eq!(gone.deleted, Some(gone.updated));
+}
+
+#[test]
+fn many_extensions_are_made_together_or_not_at_all() {
+    let (_file, mut store) = File::house("many");
+    let mut create = |numbers: &[&str]| {
+        let all = numbers.iter().map(|it| NewExtension::parse(fields(it)).unwrap()).collect();
+        store.create_extensions(TENANT, DOMAIN, all, at(1))
+    };
+    assert_eq!(create(&["1001", "1002"]).unwrap().len(), 2);
+    assert_eq!(create(&["1003", "1002"]).unwrap_err(), Error::Taken("number"));
+    assert_eq!(store.read().directory().unwrap().len(), 2);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+//! Access keys open until they end or are taken away.
+
 use super::*;
 use crate::store::{Error, NewKey, Role, UserId};
 

@@ -1,3 +1,5 @@
+//! Whose rows are whose: every query there is.
+
 use super::*;
 use crate::base::{CallId, Cause, LegId};
 use crate::call::event::{By, Fact, What};
