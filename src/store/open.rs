@@ -23,6 +23,9 @@ const SEAL: &str = "moonswitch";
 impl Store {
     /// Opens the file, which is made if it is not there, and brings its schema up to date.
     ///
+    /// Who may read it is for the caller to decide, by making it first or by its folder: SQLite
+    /// gives the log beside it the same permissions.
+    ///
     /// # Errors
     /// When it is of a newer version, sealed with another key, damaged or cannot be opened.
     pub fn open(path: &Path, key: Key, rng: Rng) -> Result<Self, Error> {
