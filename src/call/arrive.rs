@@ -1,7 +1,7 @@
 //! Requests outside of all dialogs: who may do what. An INVITE becomes a call here.
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Call, Leg};
 use super::plan::{Plan, State, View, Way};
 use super::switch::{Switch, tell};
@@ -183,7 +183,7 @@ impl<P: Plan> Switch<P> {
         self.calls.insert(id, call);
         self.legs.insert(leg, id);
         if self.plan.begin(now, id, view).is_err() {
-            self.end_call(now, id, Cause::NotFound, out);
+            self.end_call(now, id, Cause::NotFound, By::House, out);
             self.calls.remove(&id);
         }
     }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Audio, Leg};
 use super::plan::{Plan, State};
 use super::switch::{Held, Switch, tell};
@@ -142,7 +142,7 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) -> Option<String> {
         if !self.open_caller(id, out) {
-            self.refuse_call(now, id, Cause::Limit, 503, out);
+            self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
             return None;
         }
         let caller = &mut self.calls.get_mut(&id)?.caller;
@@ -154,7 +154,7 @@ impl<P: Plan> Switch<P> {
         let codecs = codec.map_or_else(|| offer.codecs(), |it| vec![it]);
         let local = audio.local(&self.endpoint, caller.flow);
         let Ok(answer) = sdp::answer(&local, offer, &codecs, Direction::SendRecv) else {
-            self.refuse_call(now, id, Cause::Failed, 488, out);
+            self.refuse_call(now, id, Cause::Failed, 488, By::House, out);
             return None;
         };
         audio.agreed = Some(answer.agreed.clone());

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Call, Job};
 use super::plan::{End, Op, Outcome, Place, Plan, Sound, State};
 use super::switch::{Switch, tell};
@@ -55,7 +55,7 @@ impl<P: Plan> Switch<P> {
             Op::Reject(cause) | Op::Hangup(cause) => {
                 // Nobody is resumed from it: it ends what would wait.
                 self.ops.remove(&op);
-                self.end_call(now, id, cause, out);
+                self.end_call(now, id, cause, By::Script, out);
             }
         }
     }
@@ -121,12 +121,19 @@ impl<P: Plan> Switch<P> {
                 Cause::Failed
             }
         };
-        self.end_call(now, id, cause, out);
+        self.end_call(now, id, cause, By::Script, out);
     }
 
     /// Ends a call that is not over yet: its legs, its streams, what its scripts wait for.
-    pub(super) fn end_call(&mut self, now: Now, id: CallId, cause: Cause, out: &mut Vec<Output>) {
-        self.refuse_call(now, id, cause, cause.status(), out);
+    pub(super) fn end_call(
+        &mut self,
+        now: Now,
+        id: CallId,
+        cause: Cause,
+        by: By,
+        out: &mut Vec<Output>,
+    ) {
+        self.refuse_call(now, id, cause, cause.status(), by, out);
     }
 
     /// The same, with a SIP status of its own for a caller who is not answered yet.
@@ -136,6 +143,7 @@ impl<P: Plan> Switch<P> {
         id: CallId,
         cause: Cause,
         status: u16,
+        by: By,
         out: &mut Vec<Output>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -167,11 +175,11 @@ impl<P: Plan> Switch<P> {
             close(&audio, out);
         }
         let refused = (!answered).then_some(status);
-        tell(out, now, Some(id), What::LegEnded { leg: caller, cause, status: refused });
+        tell(out, now, Some(id), What::LegEnded { leg: caller, cause, status: refused, by });
         for leg in callees {
             self.drop_callee(now, id, leg, cause, &reason, out);
         }
-        tell(out, now, Some(id), What::Ended { cause, talked });
+        tell(out, now, Some(id), What::Ended { cause, talked, by });
         self.plan.hang_up(now, id, cause);
     }
 

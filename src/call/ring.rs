@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
@@ -37,7 +37,7 @@ impl<P: Plan> Switch<P> {
             return self.resume(now, op, Outcome::Misused(why));
         }
         if !self.open_caller(id, out) {
-            return self.refuse_call(now, id, Cause::Limit, 503, out);
+            return self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
         }
         let mut targets = Vec::new();
         let mut budget = LEGS_MAX;
@@ -152,7 +152,7 @@ impl<P: Plan> Switch<P> {
         if let Some(audio) = call.take_callee(leg).and_then(|it| it.audio) {
             close(&audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause, status: Some(status) });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: Some(status), by: By::Peer });
         self.lost(now, id, leg, cause, status, out);
     }
 
@@ -160,14 +160,19 @@ impl<P: Plan> Switch<P> {
     pub(super) fn leg_left(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.caller.id == leg {
-            return self.end_call(now, id, Cause::Hangup, out);
+            return self.end_call(now, id, Cause::Hangup, By::Peer, out);
         }
         self.legs.remove(&leg);
         let Some(callee) = call.take_callee(leg) else { return };
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause: Cause::Hangup, status: None });
+        tell(
+            out,
+            now,
+            Some(id),
+            What::LegEnded { leg, cause: Cause::Hangup, status: None, by: By::Peer },
+        );
         if let Some(Job::Talk { op, leg: own, since }) = call.job
             && own == leg
         {
@@ -212,7 +217,7 @@ impl<P: Plan> Switch<P> {
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None, by: By::House });
     }
 
     pub(super) fn stop_ringback(&self, id: CallId, ring: &Ring, out: &mut Vec<Output>) {

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::event::{Fact, What};
+use super::event::{By, Fact, What};
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
@@ -225,7 +225,7 @@ impl<P: Plan> Switch<P> {
         let mut all: Vec<CallId> = self.calls.keys().copied().collect();
         all.sort_unstable();
         for call in all {
-            self.end_call(now, call, Cause::Failed, out);
+            self.end_call(now, call, Cause::Failed, By::House, out);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::{CallId, Mono, Rng};
 use crate::call::event::{Fact, What};
 use crate::call::{Input, Output, Plan};
-use crate::directory::{Delta, Extension, Number};
+use crate::directory::{Delta, Extension, ExtensionId, Number};
 use crate::sip::{Flow, Transport};
 
 use super::house::{House, door, now, window};
@@ -34,6 +34,8 @@ pub struct World {
     /// RTP and RTCP packets that set out.
     frames_sent: u64,
     house: Option<House>,
+    /// How many extensions the switch was told of.
+    provisioned: i64,
     inspector: Option<Inspector>,
     out: Out,
 }
@@ -91,6 +93,7 @@ impl World {
             frames: Link::new(config.frames, rng.fork()),
             frames_sent: 0,
             house,
+            provisioned: 0,
             inspector: None,
             out: Out::default(),
             rng,
@@ -131,11 +134,13 @@ impl World {
     /// # Panics
     /// When the number is none.
     pub fn provision(&mut self, number: &str, password: &str) {
-        let extension = Extension {
-            number: Number::parse(number).expect("a world is given numbers"),
-            name: format!("Phone {number}"),
-            password: password.to_owned(),
-        };
+        self.provisioned += 1;
+        let extension = Extension::new(
+            ExtensionId(self.provisioned),
+            Number::parse(number).expect("a world is given numbers"),
+            format!("Phone {number}"),
+            password.to_owned(),
+        );
         self.tell(Input::Directory(Delta::Extension(extension)));
     }
 
