@@ -106,6 +106,9 @@ impl<P: Plan> Switch<P> {
         if !matches!(call.job, Some(Job::Ring(_))) {
             return;
         }
+        // A script may have answered the caller, or played to it, since this phone was offered more.
+        let caller_codec =
+            call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref()).map(|it| it.codec);
         let Some(callee) = call.callee(leg) else { return };
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
         let agreed = match (callee.offer.take(), answer) {
@@ -115,12 +118,15 @@ impl<P: Plan> Switch<P> {
         let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
             return self.callee_unfit(now, id, leg, out);
         };
+        let codec = agreed.codec;
+        if caller_codec.is_some_and(|it| it != codec) {
+            return self.callee_unfit(now, id, leg, out);
+        }
         let (thread, stream) = (audio.thread, audio.stream);
         audio.agreed = Some(agreed.clone());
-        let codec = agreed.codec;
         out.push(Output::Media { thread, command: Command::Agree { stream, agreed } });
         tell(out, now, Some(id), What::Answered { leg });
-        // Its offer held the caller's codecs only, so the caller can always be answered with it.
+        // Its offer held the caller's codecs only, so a caller who waits can be answered with it.
         if !self.answer_caller(now, id, Some(codec), out) {
             return;
         }
