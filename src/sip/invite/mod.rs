@@ -187,7 +187,12 @@ impl Endpoint {
     pub(super) fn within(&mut self, now: Mono, request: Request) {
         let leg = self.legs.find(&request.message);
         let usage = leg.and_then(|leg| Some((leg, self.usage(leg)?)));
-        let Some((leg, usage)) = usage.filter(|it| it.1.dialog.is_peer(&request.message)) else {
+        let usage = usage.filter(|(_, usage)| {
+            // Whom we ring has no dialog before its answer, not even one without a tag (§12.1.2),
+            // and may not leave before it either (§15).
+            !matches!(usage.state, State::Inviting { .. }) && usage.dialog.is_peer(&request.message)
+        });
+        let Some((leg, usage)) = usage else {
             return self.reply_stateless(&request, 481, |it| it);
         };
         let known =
