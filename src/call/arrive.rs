@@ -155,6 +155,7 @@ impl<P: Plan> Switch<P> {
             audio: None,
             offered: Some(offered),
             offer: None,
+            rang: false,
         };
         let call = Call {
             state: State::Ringing,

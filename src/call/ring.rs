@@ -69,9 +69,13 @@ impl<P: Plan> Switch<P> {
 
     /// A phone rings; the caller hears that it does.
     pub(super) fn callee_rings(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
-        tell(out, now, Some(id), What::Ringing { leg });
         let own = OpId(OWN | self.next_id());
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(callee) = call.callee(leg) else { return };
+        // A phone may say it as often as it likes.
+        if !std::mem::replace(&mut callee.rang, true) {
+            tell(out, now, Some(id), What::Ringing { leg });
+        }
         let Some(Job::Ring(ring)) = &mut call.job else { return };
         match call.state {
             State::Ringing => {
@@ -260,6 +264,7 @@ impl<P: Plan> Switch<P> {
             audio: Some(audio),
             offered: None,
             offer: Some(offer),
+            rang: false,
         });
         self.legs.insert(leg, id);
         target.legs.push(leg);
