@@ -9,7 +9,7 @@ use moonswitch::sim::World;
 use crate::world::{ANN, BOB};
 
 /// Lets a world come to rest and tells everything that is wrong with it then.
-pub fn wrongs(world: &mut World) -> Vec<String> {
+pub(crate) fn wrongs(world: &mut World) -> Vec<String> {
     let mut wrongs = world.settle();
     wrongs.extend(broken_facts(world));
     for phone in [ANN, BOB] {
@@ -23,14 +23,14 @@ pub fn wrongs(world: &mut World) -> Vec<String> {
 
 /// Nothing may be wrong with a world at rest.
 #[track_caller]
-pub fn assert_well(world: &mut World, what: &str) {
+pub(crate) fn assert_well(world: &mut World, what: &str) {
     let wrongs = wrongs(world);
     assert!(wrongs.is_empty(), "{what}: {wrongs:#?}\n{}", world.trace.text());
 }
 
 /// A call begins once and ends once, last of all; each of its legs ends once, after all else that
 /// is told of it.
-pub fn broken_facts(world: &World) -> Vec<String> {
+pub(crate) fn broken_facts(world: &World) -> Vec<String> {
     let mut broken = Vec::new();
     let mut calls: BTreeMap<CallId, Vec<&What>> = BTreeMap::new();
     for fact in &world.facts {

@@ -12,7 +12,7 @@ use moonswitch::sim::voice::Voice;
 use moonswitch::sim::{Config, World};
 
 use crate::facts::assert_well;
-use crate::world::{ANN, BOB, call, connected, house, move_in, secs};
+use crate::world::{ANN, BOB, call, connected, house, move_in};
 
 /// The voice of nobody in the house.
 const MALLORY: Voice = Voice::nth(9);

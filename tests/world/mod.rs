@@ -62,6 +62,7 @@ pub fn connected(world: &World) -> bool {
 }
 
 /// Nothing may be left when everything has come to rest.
+#[allow(dead_code, reason = "some tests ask for more than that")]
 pub fn assert_nothing_left(world: &mut World) {
     let left = world.settle();
     assert!(left.is_empty(), "{left:#?}\n{}", world.trace.text());

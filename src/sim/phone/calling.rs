@@ -1,6 +1,6 @@
 //! How a phone makes, takes and ends calls.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -369,6 +369,6 @@ impl Phone {
     /// Each call has an RTP port of its own.
     fn next_port(&self) -> SocketAddr {
         let nth = (self.calls.len() % 1000) as u16;
-        SocketAddr::new(IpAddr::from(self.identity.address.ip()), 4000 + 2 * nth)
+        SocketAddr::new(self.identity.address.ip(), 4000 + 2 * nth)
     }
 }
