@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Output;
+use super::audio::is_ours;
 use super::event::What;
 use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
@@ -114,6 +115,7 @@ impl<P: Plan> Switch<P> {
         let caller_codec =
             call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref()).map(|it| it.codec);
         let Some(callee) = call.callee(leg) else { return };
+        let flow = callee.flow;
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
         let agreed = match (callee.offer.take(), answer) {
             (Some(offer), Some(answer)) => offer.accept(&answer, Direction::SendRecv).ok(),
@@ -123,7 +125,8 @@ impl<P: Plan> Switch<P> {
             return self.callee_unfit(now, id, leg, out);
         };
         let codec = agreed.codec;
-        if caller_codec.is_some_and(|it| it != codec) {
+        let is_ours = is_ours(&self.ports, &audio.local(&self.endpoint, flow), &agreed);
+        if is_ours || caller_codec.is_some_and(|it| it != codec) {
             return self.callee_unfit(now, id, leg, out);
         }
         let (thread, stream) = (audio.thread, audio.stream);
