@@ -1,13 +1,14 @@
 //! Things that happen in the same instant, and phones that know all secrets of a call and abuse them.
 
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use moonswitch::call::Input;
 use moonswitch::lua::{self, Files, Limits, LuaPlan};
-use moonswitch::sim::phone::{Behaviour, Ending, Letter, Reply};
+use moonswitch::sim::phone::{Behaviour, Ending, Frame, Letter, Reply};
 use moonswitch::sim::{Config, World};
 
 use crate::facts::assert_well;
@@ -177,6 +178,39 @@ fn renegotiations_without_sense_or_acknowledgement_harm_nobody() {
         world.hang_up(ANN);
         assert_well(&mut world, body);
     }
+}
+
+#[test]
+fn a_phone_that_says_it_is_us_does_not_send_packets_round_for_ever() {
+    let door = SocketAddr::from(([10, 0, 0, 1], 20_000));
+    let mut world = house(Config::clear(1));
+    let written: Rc<RefCell<Vec<String>>> = Rc::default();
+    let writer = Rc::clone(&written);
+    world.inspect(move |it| writer.borrow_mut().push(String::from_utf8_lossy(it).into_owned()));
+    move_in(&mut world, Behaviour::default(), Behaviour::default());
+    world.dial(ANN, "*43");
+    world.run_for(secs(1));
+    let ok = |it: &&String| it.starts_with("SIP/2.0 200 OK") && it.contains("m=audio");
+    let ok = written.borrow().iter().find(ok).cloned().expect("Ann was answered");
+    let body = "v=0\r\no=- 1 9 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n\
+                m=audio 20000 RTP/AVP 0\r\n";
+    let text = request("INVITE", 10, &header(&ok, "From"), &header(&ok, "To"), &ok).replace(
+        "Content-Length: 0\r\n\r\n",
+        &format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}", body.len()),
+    );
+    forge(&mut world, ANN, &text);
+    world.run_for(secs(1));
+    let sent = Rc::new(RefCell::new(0));
+    let counted = Rc::clone(&sent);
+    world.overhear(move |it| *counted.borrow_mut() += u32::from(it.to == door && it.from == door));
+    let mut packet = vec![0x80, 0];
+    packet.resize(172, 1);
+    world.forge_frame(Frame { from: door, to: door, bytes: packet });
+    world.run_for(secs(1));
+    assert_eq!(*sent.borrow(), 0, "packets go round");
+    // Ann's own BYE would have a number that is used up.
+    world.tell(Input::Shutdown);
+    assert_well(&mut world, "loop");
 }
 
 /// Ann calls Bob, whose phone rings; with the INVITE that he got.
