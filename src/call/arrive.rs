@@ -160,6 +160,7 @@ impl<P: Plan> Switch<P> {
             audio: None,
             offered: Some(offered),
             offer: None,
+            rang: false,
         };
         let call = Call {
             state: State::Ringing,

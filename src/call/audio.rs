@@ -6,10 +6,11 @@ use super::Output;
 use super::event::{By, What};
 use super::leg::{Audio, Leg};
 use super::plan::{Plan, State};
+use super::ports::Ports;
 use super::switch::{Held, Switch, tell};
 use crate::base::{CallId, Cause, LegId, Now, StreamId};
 use crate::media::{Command, Open};
-use crate::sdp::{self, Codec, Direction, Local, Session};
+use crate::sdp::{self, Agreed, Codec, Direction, Local, Session};
 use crate::sip::{Endpoint, Flow};
 
 impl<P: Plan> Switch<P> {
@@ -117,7 +118,7 @@ impl<P: Plan> Switch<P> {
             let mut local = audio.local(&self.endpoint, flow);
             local.version += 1;
             let answer = sdp::answer(&local, &offer, &codecs, Direction::SendRecv).ok()?;
-            Some((answer, audio))
+            (!is_ours(&self.ports, &local, &answer.agreed)).then_some((answer, audio))
         });
         match answer {
             Some((answer, audio)) => {
@@ -153,7 +154,9 @@ impl<P: Plan> Switch<P> {
         let offer = caller.offered.as_ref()?;
         let codecs = codec.map_or_else(|| offer.codecs(), |it| vec![it]);
         let local = audio.local(&self.endpoint, caller.flow);
-        let Ok(answer) = sdp::answer(&local, offer, &codecs, Direction::SendRecv) else {
+        let answer = sdp::answer(&local, offer, &codecs, Direction::SendRecv).ok();
+        let ports = &self.ports;
+        let Some(answer) = answer.filter(|it| !is_ours(ports, &local, &it.agreed)) else {
             self.refuse_call(now, id, Cause::Failed, 488, By::House, out);
             return None;
         };
@@ -165,6 +168,13 @@ impl<P: Plan> Switch<P> {
         out.push(Output::Media { thread, command });
         Some(answer.text)
     }
+}
+
+/// Whether a peer says that it hears at a port of ours: a packet that went there would come back
+/// and go there again, for ever.
+pub(super) fn is_ours(ports: &Ports, local: &Local, agreed: &Agreed) -> bool {
+    let Agreed { remote, .. } = agreed;
+    (remote.ip() == local.address || remote.ip().is_loopback()) && ports.owns(remote.port())
 }
 
 impl Leg {

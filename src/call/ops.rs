@@ -26,6 +26,7 @@ impl<P: Plan> Switch<P> {
         if call.is_ended() && what.needs_call() {
             return;
         }
+        let needs_call = what.needs_call();
         tell(out, now, Some(id), What::Asked { op: what.word(), at });
         self.ops.insert(op, id);
         if what.wants_media() && call.job.is_some() {
@@ -52,11 +53,12 @@ impl<P: Plan> Switch<P> {
                 call.sleeps.insert(op);
                 self.timers.set(op, Some(now.mono + span));
             }
-            Op::Reject(cause) | Op::Hangup(cause) => {
-                // Nobody is resumed from it: it ends what would wait.
-                self.ops.remove(&op);
-                self.end_call(now, id, cause, By::Script, out);
-            }
+            Op::Reject(cause) | Op::Hangup(cause) => self.end_call(now, id, cause, By::Script, out),
+        }
+        if needs_call && self.calls.get(&id).is_none_or(Call::is_ended) {
+            // It ended the call, as it was asked to or for want of a port or a codec. Nobody is
+            // resumed from it: the plan knows of the end.
+            self.ops.remove(&op);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Output;
+use super::audio::is_ours;
 use super::event::{By, What};
 use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
@@ -69,9 +70,13 @@ impl<P: Plan> Switch<P> {
 
     /// A phone rings; the caller hears that it does.
     pub(super) fn callee_rings(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
-        tell(out, now, Some(id), What::Ringing { leg });
         let own = OpId(OWN | self.next_id());
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(callee) = call.callee(leg) else { return };
+        // A phone may say it as often as it likes.
+        if !std::mem::replace(&mut callee.rang, true) {
+            tell(out, now, Some(id), What::Ringing { leg });
+        }
         let Some(Job::Ring(ring)) = &mut call.job else { return };
         match call.state {
             State::Ringing => {
@@ -106,7 +111,11 @@ impl<P: Plan> Switch<P> {
         if !matches!(call.job, Some(Job::Ring(_))) {
             return;
         }
+        // A script may have answered the caller, or played to it, since this phone was offered more.
+        let caller_codec =
+            call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref()).map(|it| it.codec);
         let Some(callee) = call.callee(leg) else { return };
+        let flow = callee.flow;
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
         let agreed = match (callee.offer.take(), answer) {
             (Some(offer), Some(answer)) => offer.accept(&answer, Direction::SendRecv).ok(),
@@ -115,12 +124,16 @@ impl<P: Plan> Switch<P> {
         let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
             return self.callee_unfit(now, id, leg, out);
         };
+        let codec = agreed.codec;
+        let is_ours = is_ours(&self.ports, &audio.local(&self.endpoint, flow), &agreed);
+        if is_ours || caller_codec.is_some_and(|it| it != codec) {
+            return self.callee_unfit(now, id, leg, out);
+        }
         let (thread, stream) = (audio.thread, audio.stream);
         audio.agreed = Some(agreed.clone());
-        let codec = agreed.codec;
         out.push(Output::Media { thread, command: Command::Agree { stream, agreed } });
         tell(out, now, Some(id), What::Answered { leg });
-        // Its offer held the caller's codecs only, so the caller can always be answered with it.
+        // Its offer held the caller's codecs only, so a caller who waits can be answered with it.
         if !self.answer_caller(now, id, Some(codec), out) {
             return;
         }
@@ -259,6 +272,7 @@ impl<P: Plan> Switch<P> {
             audio: Some(audio),
             offered: None,
             offer: Some(offer),
+            rang: false,
         });
         self.legs.insert(leg, id);
         target.legs.push(leg);

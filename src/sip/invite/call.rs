@@ -125,6 +125,9 @@ impl Endpoint {
             self.sends.push((flow, ack));
             return;
         }
+        if tx.acks.len() >= FORKS_MAX {
+            return;
+        }
         let Ok(invite) = Message::parse(tx.request.clone()) else { return };
         let Ok(dialog) = Dialog::of_invite(&invite, flow).map(|it| it.confirmed_by(response))
         else {
@@ -133,9 +136,7 @@ impl Endpoint {
         let (_, via) = self.via(flow);
         let ack = dialog.ack(dialog.local_seq(), &via).finish();
         self.sends.push((flow, ack.clone()));
-        if let Some(tx) = self.txs.get_mut(&id)
-            && tx.acks.len() < FORKS_MAX
-        {
+        if let Some(tx) = self.txs.get_mut(&id) {
             tx.acks.push((tag, ack));
         }
         let Some(usage) = self.usage(leg).filter(|it| matches!(it.state, State::Inviting { .. }))
@@ -158,7 +159,7 @@ impl Endpoint {
     }
 }
 
-/// The most 2xx of different forks of one INVITE whose ACKs are kept.
+/// The most forks of one INVITE whose 2xx are answered: each costs a BYE and its repeats.
 const FORKS_MAX: usize = 8;
 
 /// Begins an ACK or CANCEL from the INVITE that it means: same Request-URI, Via, From, Call-ID,

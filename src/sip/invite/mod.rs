@@ -192,8 +192,13 @@ impl Endpoint {
     /// A request within a dialog: to its verb, or refused.
     pub(super) fn within(&mut self, now: Mono, request: Request) {
         let leg = self.legs.find(&request.message);
-        let is_peer =
-            |it: &LegId| self.legs.get(*it).is_some_and(|it| it.dialog.is_peer(&request.message));
+        // Whom we ring has no dialog before its answer, not even one without a tag (§12.1.2), and may
+        // not leave before it either (§15).
+        let is_peer = |it: &LegId| {
+            self.legs.get(*it).is_some_and(|it| {
+                !matches!(it.state, State::Inviting { .. }) && it.dialog.is_peer(&request.message)
+            })
+        };
         let Some(leg) = leg.filter(is_peer) else {
             return self.reply_stateless(&request, 481, |it| it);
         };
