@@ -60,13 +60,13 @@ fn the_first_of_two_phones_gets_the_call_and_the_other_hears_that_it_was_taken()
 
 #[test]
 fn of_several_refusals_the_most_telling_one_is_told_whoever_was_first() {
-    for [first, second] in [[BOB, CELL], [CELL, BOB]] {
+    for [first, second] in [["603 Decline", "486 Busy Here"], ["486 Busy Here", "603 Decline"]] {
         let mut it = House::with_phones(&[BOB, CELL]);
         it.asks(ANN, "1001", &invite(70, OFFER));
-        let (one, other) = (it.last(first), it.last(second));
-        it.hears(first, &answer(&one, "603 Decline", ""));
+        let (desk, cell) = (it.last(BOB), it.last(CELL));
+        it.hears(BOB, &answer(&desk, first, ""));
         assert!(it.last(ANN).starts_with("SIP/2.0 100"), "one phone still rings");
-        it.hears(second, &answer(&other, "486 Busy Here", ""));
+        it.hears(CELL, &answer(&cell, second, ""));
         assert!(it.last(ANN).starts_with("SIP/2.0 486"), "{}", it.last(ANN));
     }
 }
@@ -123,6 +123,26 @@ fn without_a_free_port_there_is_no_call() {
         .collect();
     assert!(calls.iter().filter(|it| it.starts_with("SIP/2.0 100")).count() == PORTS / 2);
     assert!(calls.iter().skip(PORTS / 2).all(|it| it.starts_with("SIP/2.0 503")), "{calls:?}");
+}
+
+#[test]
+fn a_caller_who_gives_up_stops_the_ringing_and_a_script_may_only_sleep_then() {
+    let mut it = House::with_phones(&[BOB]);
+    let again = Op::Dial { targets: vec!["1002".into()], timeout: Duration::from_secs(30) };
+    it.switch.plan.parting = vec![again, Op::Sleep(Duration::from_secs(1))];
+    it.asks(ANN, "1001", &invite(70, OFFER));
+    let ringing = it.last(BOB);
+    it.hears(BOB, &answer(&ringing, "180 Ringing", ""));
+    let cancel = invite(70, "").replace("INVITE", "CANCEL").replace("z9hG4bK", "z9hG4bKagain");
+    let said = it.hears(ANN, &cancel);
+    assert_eq!(said, ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
+    assert!(it.last(BOB).starts_with("CANCEL "));
+    assert_eq!((it.streams.len(), it.closed.len()), (2, 2), "nobody is rung again");
+    let census = it.switch.census();
+    assert_eq!((census.calls, census.legs, census.ops), (1, 0, 1), "it sleeps");
+    it.sleeps(Duration::from_secs(2));
+    let census = it.switch.census();
+    assert_eq!((census.calls, census.ops), (0, 0));
 }
 
 const ANN: &str = "10.0.0.2:5060";
@@ -224,10 +244,22 @@ impl House {
         self.takes(Input::Media(media::Event::Closed { stream, port, stats: Stats::default() }));
     }
 
+    /// Time passes, and what fell due is done.
+    fn sleeps(&mut self, span: Duration) {
+        self.now.mono = self.now.mono + span;
+        let mut out = Vec::new();
+        self.switch.handle_timeout(self.now, &mut out);
+        self.carry_out(out);
+    }
+
     fn takes(&mut self, input: Input) -> Vec<(String, String)> {
         self.now.mono = self.now.mono + Duration::from_millis(1);
         let mut out = Vec::new();
         self.switch.handle(self.now, input, &mut out);
+        self.carry_out(out)
+    }
+
+    fn carry_out(&mut self, out: Vec<Output>) -> Vec<(String, String)> {
         let mut sent = Vec::new();
         for it in out {
             match it {
@@ -263,6 +295,8 @@ impl House {
 /// Rings whoever is dialled, and refuses with the reason when nobody answers.
 #[derive(Debug, Default)]
 struct Rings {
+    /// What it asks for when the call is over; without a sleep among it, nothing is left at once.
+    parting: Vec<Op>,
     steps: VecDeque<Step>,
     ops: BTreeMap<OpId, CallId>,
 }
@@ -288,12 +322,17 @@ impl Plan for Rings {
         let call = self.ops[&op];
         match outcome {
             Outcome::Unanswered { cause, .. } => self.ask(call, Op::Reject(cause)),
+            Outcome::Done => self.steps.push_back(Step::Over { call }),
             _ => self.steps.push_back(Step::Handled { call, end: End::Returned }),
         }
     }
 
     fn hang_up(&mut self, _: Now, call: CallId, _: Cause) {
-        self.steps.push_back(Step::Over { call });
+        let parting = std::mem::take(&mut self.parting);
+        if parting.is_empty() {
+            self.steps.push_back(Step::Over { call });
+        }
+        parting.into_iter().for_each(|it| self.ask(call, it));
     }
 
     fn run(&mut self, _: Now) -> Option<Step> {

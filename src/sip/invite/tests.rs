@@ -254,6 +254,20 @@ fn a_cancel_waits_for_the_first_sign_of_life() {
 }
 
 #[test]
+fn the_answer_to_a_cancel_is_none_to_its_invite() {
+    let mut it = Table::calling();
+    let invite = it.whole().remove(0);
+    it.hears(&answer(&invite, "180 Ringing", "bob", ""));
+    it.endpoint.hang_up(it.now, LEG, &Reason::q850(16));
+    it.sent();
+    let ok = answer(&invite, "200 OK", "bob", "").replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
+    it.hears(&ok);
+    assert_eq!((it.sent(), it.endpoint.dialogs()), (vec![], 1));
+    it.hears(&answer(&invite, "487 Request Terminated", "bob", ""));
+    assert_eq!((it.sent().len(), it.endpoint.dialogs()), (1, 0));
+}
+
+#[test]
 fn an_answer_that_crosses_the_cancel_is_acked_and_hung_up() {
     let mut it = Table::calling();
     let invite = it.whole().remove(0);

@@ -44,6 +44,17 @@ fn several_phones_ring_until_there_are_too_many() {
 }
 
 #[test]
+fn a_phone_that_comes_and_goes_takes_no_place_of_another() {
+    let mut it = Registrar::default();
+    for n in 0..3 * BINDINGS_MAX as u32 {
+        let contact = format!("<sip:a@x{n}>");
+        it.register(at(0), "1001", flow(1), &register(2 * n, &contact, 600)).unwrap();
+        it.register(at(0), "1001", flow(1), &register(2 * n + 1, &contact, 0)).unwrap();
+    }
+    assert!(it.is_empty() && it.by_aor.is_empty());
+}
+
+#[test]
 fn a_device_with_a_new_address_replaces_its_old_one() {
     let mut it = Registrar::default();
     let contact = |host| format!("<sip:a@{host}>;+sip.instance=\"<urn:uuid:1>\"");
