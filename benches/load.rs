@@ -73,8 +73,8 @@ fn run() -> io::Result<Report> {
     let media = media::Sockets::bind()?;
     let mut phones = Phones::new(pbx.sip, callers, callees, &media)?;
     let there = register::run(pbx.sip, phones.callee_socket(), phones.callees(), 200, PAIRS)?;
-    if let Some(failure) = there.failures.first() {
-        report.add(Figure::failed("a callee could not register", failure, there.failures.len()));
+    if !there.failures.is_empty() {
+        report.add(Figure::failed("callees that register", there.failures));
         return Ok(report);
     }
     report.add(bridged(&pbx, &mut phones, seconds)?);
@@ -130,9 +130,9 @@ fn relayed(
     seconds: u32,
 ) -> io::Result<Vec<Figure>> {
     let done = phones.call(calls, CALL_RATE, Hold::UntilToldOtherwise)?;
-    if let Some(failure) = done.failures.first() {
-        let what = format!("{calls} standing calls");
-        return Ok(vec![Figure::failed(&what, failure, done.failures.len())]);
+    if !done.failures.is_empty() {
+        phones.hang_up()?;
+        return Ok(vec![Figure::failed(&format!("{calls} standing calls"), done.failures)]);
     }
     let routes = phones.routes();
     let silence = {
@@ -156,8 +156,8 @@ fn relayed(
     let cpu = floor.stop()?;
     let bare = heard.figure(format!("  bare forwarder, {calls}"), rate, cpu, String::new());
     let mut figures = vec![relay, bare];
-    if let Some(failure) = gone.failures.first() {
-        figures.push(Figure::failed("hanging up", failure, gone.failures.len()));
+    if !gone.failures.is_empty() {
+        figures.push(Figure::failed("hanging up", gone.failures));
     }
     Ok(figures)
 }

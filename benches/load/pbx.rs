@@ -1,8 +1,9 @@
 //! The binary that ships, started with a directory of its own and watched from outside.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Error};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -44,7 +45,9 @@ impl Pbx {
         let directory =
             std::env::temp_dir().join(format!("moonswitch-load-{}", std::process::id()));
         fs::create_dir_all(&directory)?;
-        fs::write(directory.join("extensions.toml"), extensions(accounts))?;
+        let file = directory.join("extensions.toml");
+        fs::write(&file, extensions(accounts))?;
+        fs::set_permissions(&file, Permissions::from_mode(0o600))?;
         let said = File::create(directory.join("said"))?;
         let sip = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let binary = binary()?;

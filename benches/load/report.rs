@@ -20,12 +20,12 @@ pub(crate) struct Figure {
 
 impl Figure {
     /// Something that was needed for a measurement did not work.
-    pub(crate) fn failed(what: &str, why: &str, units: usize) -> Self {
+    pub(crate) fn failed(what: &str, failures: Vec<String>) -> Self {
         Self {
             what: what.to_owned(),
             rate: String::new(),
-            units,
-            failures: vec![why.to_owned(); units],
+            units: failures.len(),
+            failures,
             cpu: Duration::ZERO,
             note: String::new(),
         }
@@ -75,7 +75,7 @@ impl fmt::Display for Report {
                 it.cpu.as_millis(),
                 it.note
             )?;
-            for failure in it.failures.iter().filter(|it| !it.is_empty()).take(SHOWN) {
+            for failure in it.failures.iter().take(SHOWN) {
                 writeln!(f, "    {failure}")?;
             }
         }

@@ -53,6 +53,11 @@ impl<P: Plan> Switch<P> {
         if aor.as_deref() != Some(user.as_str()) {
             return self.endpoint.respond(now.mono, request, 403, |it| it);
         }
+        // Before its phones are counted: one that has lost its connection comes back as another.
+        let endpoint = &self.endpoint;
+        for contact in self.registrar.sweep(&user, |flow| endpoint.is_reachable(flow)) {
+            tell(out, now, None, What::Expired { extension: user.clone(), contact });
+        }
         match self.registrar.register(now.mono, &user, request.flow, message) {
             Ok(done) => {
                 self.endpoint.respond(now.mono, request, 200, |mut it| {
@@ -202,7 +207,10 @@ impl<P: Plan> Switch<P> {
             |user| directory.extension(user).map(|it| it.password.as_str()),
         );
         let stale = match verdict {
-            Verdict::Known(user) => return Some(user),
+            Verdict::Known(user) => {
+                self.endpoint.trust(request.flow);
+                return Some(user);
+            }
             Verdict::None => false,
             Verdict::Stale => true,
             Verdict::Malformed => {

@@ -7,8 +7,8 @@ use super::event::What;
 use super::leg::{Call, Job};
 use super::plan::{End, Op, Outcome, Place, Plan, Sound, State};
 use super::switch::{Switch, tell};
-use crate::audio::Tone;
 use crate::base::{CallId, Cause, LegId, Now, OpId};
+use crate::media::Tone;
 use crate::media::{Command, Source};
 use crate::sip::invite::Reason;
 

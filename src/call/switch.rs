@@ -101,7 +101,8 @@ impl<P: Plan> Switch<P> {
     /// Takes an input; what is to be done about it is appended to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::Datagram { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.directory.apply(delta),
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
@@ -230,6 +231,7 @@ impl<P: Plan> Switch<P> {
 
     /// Moves what SIP wants to send to the outputs, behind what stands there already.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.endpoint.trusted.drain(..).map(|flow| Output::Trusted { flow }));
         out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));
     }
 

@@ -38,6 +38,16 @@ pub(super) struct Out {
     pub(super) units: u64,
 }
 
+impl Out {
+    /// Nobody waits for this operation any more. Whether the engine has heard of it.
+    fn withdraw(&mut self, op: OpId) -> bool {
+        self.ops.remove(&op);
+        let untold =
+            self.steps.iter().position(|it| matches!(it, Step::Do { id, .. } if *id == op));
+        untold.map(|it| self.steps.remove(it)).is_none()
+    }
+}
+
 /// A flow's name within its call.
 pub(super) type FlowId = u32;
 
@@ -46,7 +56,7 @@ pub(super) struct Call {
     key: CallId,
     pub(super) generation: Rc<Generation>,
     state: State,
-    seed: u64,
+    view: Rc<View>,
     rng: Option<Box<Rng>>,
     flows: BTreeMap<FlowId, Flow>,
     last_flow: FlowId,
@@ -102,7 +112,7 @@ enum Wait {
 }
 
 enum Beginning {
-    Handler { handler: Function, view: View, captures: Vec<(String, String)> },
+    Handler { handler: Function, captures: Vec<(String, String)> },
     Function(Function),
 }
 
@@ -125,7 +135,7 @@ impl Call {
         let mut call = Self {
             key,
             state: State::Ringing,
-            seed: view.seed,
+            view: Rc::new(view),
             rng: None,
             flows: BTreeMap::new(),
             last_flow: 0,
@@ -138,7 +148,7 @@ impl Call {
             is_queued: false,
             generation,
         };
-        call.add(Role::Handler, at, Beginning::Handler { handler, view, captures }, 0);
+        call.add(Role::Handler, at, Beginning::Handler { handler, captures }, 0);
         call
     }
 
@@ -191,7 +201,7 @@ impl Call {
         for id in self.flows.keys().copied().collect::<Vec<_>>() {
             let Some(flow) = self.flows.get_mut(&id) else { continue };
             if let Wait::Op { id: op, at, .. } = &flow.wait {
-                out.ops.remove(op);
+                out.withdraw(*op);
                 let (text, at) = (Fatal::TooLate.to_string(), at.clone());
                 out.steps.push_back(Step::Log { call: self.key, text, at });
                 flow.doomed = None;
@@ -289,7 +299,7 @@ impl Call {
             late: self.late,
             media,
             rng: self.rng.take(),
-            seed: self.seed,
+            view: Some(Rc::clone(&self.view)),
             flows_left: limits.flows.saturating_sub(self.flows.len() + 1),
             defers_left: self.defers_left,
             want: flow.want.take(),
@@ -381,8 +391,8 @@ impl Call {
                 return self.end(id, &flow, Ended::Doomed(fatal, error), out);
             }
             Wait::Op { id: op, .. } => {
-                out.ops.remove(op);
-                if fatal == Fatal::Lost {
+                // The engine forgets the operations of a call that is over by itself.
+                if out.withdraw(*op) && fatal == Fatal::Lost {
                     out.steps.push_back(Step::Cancel { call: self.key, id: *op });
                 }
                 flow.wait = Wait::Next(MultiValue::new());
@@ -393,8 +403,9 @@ impl Call {
                 flow.wait = Wait::Next(MultiValue::new());
                 flow.pending = flow.pending.or(Some(fatal));
                 self.ready.push_back(id);
+                let reason = if fatal == Fatal::HungUp { fatal } else { Fatal::Lost };
                 for child in children {
-                    self.doom(child, Fatal::Lost, out);
+                    self.doom(child, reason, out);
                 }
                 return;
             }
@@ -564,26 +575,10 @@ impl Beginning {
     /// What the body of the coroutine gets.
     fn args(self, key: CallId, generation: &Generation) -> mlua::Result<MultiValue> {
         let lua = &generation.sandbox.lua;
-        let (handler, view, captures) = match self {
+        let (handler, captures) = match self {
             Self::Function(function) => return Ok(one(Value::Function(function))),
-            Self::Handler { handler, view, captures } => (handler, view, captures),
+            Self::Handler { handler, captures } => (handler, captures),
         };
-        let fields = lua.create_table()?;
-        let (from, to, headers) = (lua.create_table()?, lua.create_table()?, lua.create_table()?);
-        from.raw_set("anonymous", view.from.is_empty() || view.from == "anonymous")?;
-        from.raw_set("number", view.from)?;
-        from.raw_set("name", view.from_name)?;
-        to.raw_set("number", view.to)?;
-        for (name, value) in view.headers {
-            headers.raw_set(name, value)?;
-        }
-        fields.raw_set("id", key.to_string())?;
-        fields.raw_set("direction", "internal")?;
-        fields.raw_set("from", from)?;
-        fields.raw_set("to", to)?;
-        fields.raw_set("headers", headers)?;
-        fields.raw_set("extension", view.extension)?;
-        fields.raw_set("version", generation.id.to_string())?;
         let m = lua.create_table()?;
         for (name, text) in captures {
             m.raw_set(name, text)?;
@@ -592,7 +587,6 @@ impl Beginning {
             Value::Function(generation.sandbox.handle.clone()),
             Value::Function(handler),
             Value::Integer(key.0.cast_signed()),
-            Value::Table(fields),
             Value::Table(m),
         ]))
     }

@@ -51,11 +51,16 @@ impl Generation {
     /// Compiles and runs the scripts.
     pub(super) fn load(limits: Limits, files: &Files) -> Result<Self, Vec<Problem>> {
         let names = check_names(files)?;
+        let id = hash(files);
         let host = Host::new(limits);
         *host.files.borrow_mut() = names.keys().cloned().collect();
         let chunks = Chunks::default();
         let finder = Rc::clone(&chunks);
-        let sandbox = sandbox::build(&host, Box::new(move |_, name| find(&finder.borrow(), name)));
+        let sandbox = sandbox::build(
+            &host,
+            &id.to_string(),
+            Box::new(move |_, name| find(&finder.borrow(), name)),
+        );
         let sandbox = sandbox.map_err(|error| vec![host_problem(&error)])?;
         let compiled = compile(&sandbox, &names)?;
         let mains: Vec<_> = [format!("{EMBEDDED}{MAIN}"), MAIN.to_owned()]
@@ -69,7 +74,7 @@ impl Generation {
         }
         let routes = host.loading.borrow_mut().take().unwrap_or_default().routes;
         let routes = sort(routes)?;
-        Ok(Self { id: hash(files), sandbox, host, routes })
+        Ok(Self { id, sandbox, host, routes })
     }
 
     /// The handler that takes this number, and what its pattern captured.

@@ -26,6 +26,7 @@ mod pattern;
 mod plan;
 mod route;
 mod sandbox;
+mod text;
 
 #[cfg(test)]
 mod tests;

@@ -11,6 +11,11 @@ pub(super) const STEPS_MAX: u64 = 100_000;
 const CAPTURES_MAX: usize = 32;
 const DEPTH_MAX: u32 = 200;
 
+/// Whether a text means itself as a pattern: then even `)` alone is no error.
+pub(super) fn is_plain(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|it| b"^$*+?.([%-".contains(it))
+}
+
 /// Where a pattern fits.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -24,6 +29,8 @@ pub(super) enum Captured {
     Text(Range<usize>),
     /// A place in the subject, from 0.
     Position(usize),
+    /// It was never closed: an error as soon as somebody wants it.
+    Unfinished,
 }
 
 /// A search with its cost.
@@ -73,7 +80,7 @@ impl<'a> Search<'a> {
             self.captures.clear();
             self.depth = 0;
             if let Some(end) = self.fit(start, 0)?.filter(|it| Some(*it) != not_end) {
-                return self.found(start, end).map(Some);
+                return Ok(Some(self.found(start, end)));
             }
             if anchored {
                 break;
@@ -82,14 +89,13 @@ impl<'a> Search<'a> {
         Ok(None)
     }
 
-    fn found(&self, start: usize, end: usize) -> Try<Found> {
+    fn found(&self, start: usize, end: usize) -> Found {
         let capture = |it: &Open| match it.state {
-            Closing::Unfinished => Err("unfinished capture".to_owned()),
-            Closing::Position => Ok(Captured::Position(it.start)),
-            Closing::Closed(end) => Ok(Captured::Text(it.start..end)),
+            Closing::Unfinished => Captured::Unfinished,
+            Closing::Position => Captured::Position(it.start),
+            Closing::Closed(end) => Captured::Text(it.start..end),
         };
-        let captures = self.captures.iter().map(capture).collect::<Try<_>>()?;
-        Ok(Found { span: start..end, captures })
+        Found { span: start..end, captures: self.captures.iter().map(capture).collect() }
     }
 
     /// Fits the pattern from `p` on to the subject from `s` on: where that ends.
@@ -339,6 +345,7 @@ fn in_class(byte: u8, class: u8) -> bool {
         b'u' => byte.is_ascii_uppercase(),
         b'w' => byte.is_ascii_alphanumeric(),
         b'x' => byte.is_ascii_hexdigit(),
+        b'z' => byte == 0,
         _ => return class == byte,
     };
     within != class.is_ascii_uppercase()

@@ -10,13 +10,11 @@ use super::host::{Host, PRELUDE, Registered, Want};
 use super::meter::{ACT, Limits};
 use super::nearest::hint;
 use super::ops;
-use super::pattern::{Captured, Found, Search, expand};
 use super::route::Pattern;
+use super::text::{self, STRING_MAX};
 use crate::base::{CallId, Rng};
-use crate::call::plan::State;
+use crate::call::plan::{State, View, Way};
 
-/// The longest text that a library function makes.
-const STRING_MAX: usize = 1 << 20;
 /// The longest text that `load` takes.
 const CHUNK_MAX: usize = 64 << 10;
 
@@ -34,16 +32,16 @@ pub(super) struct Sandbox {
     pub(super) env: Table,
     /// The body of every coroutine: `start(f, …)` returns like `pcall`.
     pub(super) start: Function,
-    /// `handle(handler, key, view, captures)` makes the call object and runs the handler.
+    /// `handle(handler, key, captures)` makes the call object and runs the handler.
     pub(super) handle: Function,
 }
 
 /// A fresh state. `module` answers `require`.
-pub(super) fn build(host: &Rc<Host>, module: Module) -> mlua::Result<Sandbox> {
+pub(super) fn build(host: &Rc<Host>, version: &str, module: Module) -> mlua::Result<Sandbox> {
     let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::UTF8 | StdLib::COROUTINE;
     let lua = Lua::new_with(libs, LuaOptions::new())?;
     lua.set_memory_limit(host.limits.memory)?;
-    let functions = functions(&lua, host, module)?;
+    let functions = functions(&lua, host, &version.into(), module)?;
     let (globals, shared) = (lua.create_table()?, lua.create_table()?);
     for (_, text) in GUARD {
         let chunk =
@@ -60,14 +58,14 @@ pub(super) fn build(host: &Rc<Host>, module: Module) -> mlua::Result<Sandbox> {
 /// Finds the chunk that a `require` names: its file and its function, or what is wrong.
 pub(super) type Module = Box<dyn Fn(&Lua, &str) -> Result<(String, Function), String>>;
 
-fn functions(lua: &Lua, host: &Rc<Host>, module: Module) -> mlua::Result<Table> {
+fn functions(lua: &Lua, host: &Rc<Host>, version: &Rc<str>, module: Module) -> mlua::Result<Table> {
     let table = lua.create_table()?;
     let Limits { flows, .. } = host.limits;
     table.set("flows_max", flows)?;
     table.set("string_max", STRING_MAX)?;
     errors_and_text(lua, host, &table)?;
-    patterns(lua, host, &table)?;
-    acts(lua, host, &table)?;
+    text::install(lua, host, &table)?;
+    acts(lua, host, version, &table)?;
     loading(lua, host, &table, module)?;
     let operations = lua.create_table()?;
     for name in ops::NAMES {
@@ -168,139 +166,8 @@ fn errors_and_text(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()
     )
 }
 
-fn patterns(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
-    type Args = (LuaString, LuaString, usize, bool);
-    let it = Rc::clone(host);
-    table.set(
-        "find",
-        lua.create_function(move |lua, (s, p, at, fixed): Args| {
-            let Some(found) = search(lua, &it, &s, &p, at, None, fixed)? else {
-                return Ok(MultiValue::from_iter([Value::Nil]));
-            };
-            let (start, end) = (integer(found.span.start + 1), integer(found.span.end));
-            Ok([Ok(start), Ok(end)]
-                .into_iter()
-                .chain(captures(lua, &s, &found))
-                .collect::<mlua::Result<_>>()?)
-        })?,
-    )?;
-    let it = Rc::clone(host);
-    table.set(
-        "match",
-        lua.create_function(move |lua, (s, p, at, fixed): Args| {
-            match search(lua, &it, &s, &p, at, None, fixed)? {
-                None => Ok(MultiValue::from_iter([Value::Nil])),
-                Some(found) => or_whole(lua, &s, &found).collect(),
-            }
-        })?,
-    )?;
-    let it = Rc::clone(host);
-    table.set(
-        "seek",
-        lua.create_function(
-            move |lua, (s, p, at, last, fixed): (LuaString, LuaString, usize, usize, bool)| {
-                let Some(found) = search(lua, &it, &s, &p, at, last.checked_sub(1), fixed)? else {
-                    return Ok(MultiValue::from_iter([Value::Nil]));
-                };
-                let (start, end) = (integer(found.span.start + 1), integer(found.span.end + 1));
-                Ok([Ok(start), Ok(end)]
-                    .into_iter()
-                    .chain(or_whole(lua, &s, &found))
-                    .collect::<mlua::Result<_>>()?)
-            },
-        )?,
-    )?;
-    let it = Rc::clone(host);
-    table.set(
-        "find_plain",
-        lua.create_function(move |lua, (s, p, at): (LuaString, LuaString, usize)| {
-            let (subject, wanted) = (s.as_bytes(), p.as_bytes());
-            let from = at.saturating_sub(1).min(subject.len());
-            it.charge(lua, (subject.len() - from) as u64 / 16)?;
-            let start = memchr::memmem::find(&subject[from..], &wanted).map(|it| it + from);
-            Ok(start
-                .map(|it| (it + 1, it + wanted.len()))
-                .map_or((None, None), |(a, b)| (Some(a), Some(b))))
-        })?,
-    )?;
-    let it = Rc::clone(host);
-    table.set(
-        "expand",
-        lua.create_function(
-            move |lua,
-                  (by, s, start, stop, found): (
-                LuaString,
-                LuaString,
-                usize,
-                usize,
-                Variadic<Value>,
-            )| {
-                let text = |value: &Value| match value {
-                    Value::String(text) => Some(text.as_bytes().to_vec()),
-                    Value::Integer(it) => Some(it.to_string().into_bytes()),
-                    _ => None,
-                };
-                let whole = s
-                    .as_bytes()
-                    .get(start.saturating_sub(1)..stop.saturating_sub(1))
-                    .map(<[u8]>::to_vec);
-                it.charge(lua, by.as_bytes().len() as u64 / 4)?;
-                let expanded = expand(&by.as_bytes(), |index| match index {
-                    0 => whole.clone(),
-                    _ => found.get(index - 1).and_then(text),
-                });
-                let expanded = expanded.map_err(|it_said| it.complain(lua, &it_said))?;
-                if expanded.len() > STRING_MAX {
-                    return Err(it.complain(lua, "string.gsub: the result is too long"));
-                }
-                lua.create_string(expanded)
-            },
-        )?,
-    )
-}
-
-fn search(
-    lua: &Lua,
-    host: &Host,
-    s: &LuaString,
-    p: &LuaString,
-    at: usize,
-    not_end: Option<usize>,
-    fixed: bool,
-) -> mlua::Result<Option<Found>> {
-    let (subject, pattern) = (s.as_bytes(), p.as_bytes());
-    let mut search = Search::new(&subject, &pattern);
-    let found = search.find(at.saturating_sub(1), not_end, fixed);
-    host.charge(lua, search.steps())?;
-    found.map_err(|message| host.complain(lua, &message))
-}
-
-fn captures(lua: &Lua, s: &LuaString, found: &Found) -> impl Iterator<Item = mlua::Result<Value>> {
-    let value = |it: &Captured| match it {
-        Captured::Position(at) => Ok(integer(at + 1)),
-        Captured::Text(range) => {
-            let bytes = s.as_bytes();
-            lua.create_string(bytes.get(range.clone()).unwrap_or_default()).map(Value::String)
-        }
-    };
-    found.captures.iter().map(value).collect::<Vec<_>>().into_iter()
-}
-
-/// The captures, or the whole match when there are none.
-fn or_whole(lua: &Lua, s: &LuaString, found: &Found) -> impl Iterator<Item = mlua::Result<Value>> {
-    let whole = found.captures.is_empty().then(|| {
-        let bytes = s.as_bytes();
-        lua.create_string(bytes.get(found.span.clone()).unwrap_or_default()).map(Value::String)
-    });
-    whole.into_iter().chain(captures(lua, s, found))
-}
-
-fn integer(it: usize) -> Value {
-    Value::Integer(i64::try_from(it).unwrap_or(i64::MAX))
-}
-
 /// What a flow may do besides operations of the call.
-fn acts(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
+fn acts(lua: &Lua, host: &Rc<Host>, version: &Rc<str>, table: &Table) -> mlua::Result<()> {
     let it = Rc::clone(host);
     table.set(
         "log",
@@ -325,6 +192,16 @@ fn acts(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
                 Some(State::Ended) => "ended",
                 Some(State::Ringing) | None => "ringing",
             })
+        })?,
+    )?;
+    let it = Rc::clone(host);
+    let version = Rc::clone(version);
+    table.set(
+        "view",
+        lua.create_function(move |lua, key: i64| {
+            check_own(lua, &it, key, "fields")?;
+            let view = it.turn.borrow().view.clone();
+            view.map(|view| fields(lua, key, &view, &version)).transpose()
         })?,
     )?;
     let it = Rc::clone(host);
@@ -397,9 +274,35 @@ fn acts(lua: &Lua, host: &Rc<Host>, table: &Table) -> mlua::Result<()> {
     )
 }
 
+/// What a script sees of a call.
+fn fields(lua: &Lua, key: i64, view: &View, version: &str) -> mlua::Result<Table> {
+    let fields = lua.create_table()?;
+    let (from, to, headers) = (lua.create_table()?, lua.create_table()?, lua.create_table()?);
+    from.raw_set("number", view.from.as_str())?;
+    from.raw_set("name", view.from_name.as_deref())?;
+    from.raw_set("anonymous", view.from.is_empty() || view.from == "anonymous")?;
+    to.raw_set("number", view.to.as_str())?;
+    for (name, value) in &view.headers {
+        headers.raw_set(name.as_str(), value.as_str())?;
+    }
+    fields.raw_set("id", CallId(key.cast_unsigned()).to_string())?;
+    fields.raw_set(
+        "direction",
+        match view.direction {
+            Way::Internal => "internal",
+        },
+    )?;
+    fields.raw_set("from", from)?;
+    fields.raw_set("to", to)?;
+    fields.raw_set("headers", headers)?;
+    fields.raw_set("extension", view.extension.as_deref())?;
+    fields.raw_set("version", version)?;
+    Ok(fields)
+}
+
 fn random(host: &Host) -> u64 {
     let mut turn = host.turn.borrow_mut();
-    let seed = turn.seed;
+    let seed = turn.view.as_ref().map_or(0, |it| it.seed);
     turn.rng.get_or_insert_with(|| Box::new(Rng::from_seed(seed))).bits()
 }
 

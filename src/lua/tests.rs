@@ -5,4 +5,6 @@ mod ends;
 mod library;
 mod loading;
 mod parallel;
+mod patterns;
+mod same;
 mod world;

@@ -24,6 +24,7 @@ mod player;
 mod stream;
 mod voice;
 
+pub use crate::audio::Tone;
 pub use command::{Command, Open, Source};
 pub use event::{Event, Out, Packet, Relayed, Stats};
 pub use plane::Plane;

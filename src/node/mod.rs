@@ -3,13 +3,13 @@
 //!
 //! ```text
 //!  main thread            switch thread                 media threads
-//!  HTTP, signals          SIP socket, Switch, scripts   RTP sockets, Plane
+//!  HTTP, signals          SIP sockets, Switch, scripts  RTP sockets, Plane
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
 //!        │<── View (numbers) ──┤
 //! ```
 //!
-//! Every queue between threads is bounded ([`post`]), and what happens when it is full stands where
+//! Every queue between threads is bounded (`post`), and what happens when it is full stands where
 //! it is filled. An error that comes from the network ends nothing; a panic of a thread ends the
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
@@ -26,6 +26,7 @@ mod scripts;
 mod signals;
 mod start;
 mod switch;
+mod tcp;
 mod udp;
 
 pub use provision::Error as ProvisionError;

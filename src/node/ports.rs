@@ -7,8 +7,6 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::config::PortRange;
-
 /// Descriptors for everything that is not RTP.
 const OTHER_FILES: u64 = 512;
 /// A stream brings a packet every 20 ms and is read every millisecond; this holds a long stall.
@@ -64,19 +62,30 @@ impl Ports {
     }
 }
 
-/// Raises the limit of open files as far as `sockets` need and we may.
-pub(super) fn make_room_for(sockets: usize) {
-    let need = sockets as u64 + OTHER_FILES;
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return };
-    if soft >= need {
-        return;
+/// Raises the limit of open files as far as these sockets and connections need and we may, and says
+/// for how many of the sockets there is room then. Connections get what is left.
+pub(super) fn make_room_for(sockets: usize, connections: usize) -> usize {
+    let need = (sockets + connections) as u64 + OTHER_FILES;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return sockets };
+    if soft < need {
+        // Raising the hard limit is a privilege; without it the soft one rises to the hard one.
+        _ = setrlimit(Resource::RLIMIT_NOFILE, need, need.max(hard))
+            .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, need.min(hard), hard));
     }
-    // Raising the hard limit is a privilege; without it the soft one rises to the hard one.
-    let raised = setrlimit(Resource::RLIMIT_NOFILE, need, need.max(hard))
-        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, need.min(hard), hard));
-    if raised.is_err() || hard < need {
-        tracing::warn!("--rtp wants {need} open files, the limit is {}", soft.max(need.min(hard)));
-    }
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(soft, |it| it.0);
+    sockets.min(room_within(limit))
+}
+
+/// Everything else has its share first, also of a small limit.
+fn room_within(limit: u64) -> usize {
+    usize::try_from(limit - OTHER_FILES.min(limit / 2)).unwrap_or(usize::MAX)
+}
+
+/// How many files may still be opened.
+pub(super) fn files_free() -> u64 {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |it| it.0);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, |it| it.count() as u64);
+    limit.saturating_sub(open)
 }
 
 /// Where the system takes ports for outgoing traffic from; ours lie below.
@@ -86,9 +95,8 @@ pub(super) fn ephemeral_start() -> u16 {
     first.unwrap_or(32_768)
 }
 
-/// The pairs of a range in as many parts as there are media threads.
-pub(super) fn deal(range: PortRange, threads: usize) -> Vec<Vec<u16>> {
-    let pairs: Vec<u16> = range.pairs().collect();
+/// Pairs in as many parts as there are media threads.
+pub(super) fn deal(pairs: &[u16], threads: usize) -> Vec<Vec<u16>> {
     pairs.chunks(pairs.len().div_ceil(threads.max(1)).max(1)).map(<[u16]>::to_vec).collect()
 }
 
@@ -128,12 +136,18 @@ mod tests {
     }
 
     #[test]
+    fn a_small_limit_of_files_leaves_room_for_everything_else() {
+        assert_eq!(room_within(20_000), 19_488);
+        assert_eq!(room_within(256), 128);
+    }
+
+    #[test]
     fn every_pair_is_dealt_to_exactly_one_thread() {
-        let range = PortRange { low: 20_000, high: 20_013 };
+        let pairs: Vec<u16> = (20_000..20_014).step_by(2).collect();
         for threads in [1, 2, 3, 7, 9] {
-            let dealt = deal(range, threads);
+            let dealt = deal(&pairs, threads);
             assert!(dealt.len() <= threads);
-            assert!(dealt.concat().into_iter().eq(range.pairs()), "{threads}");
+            assert_eq!(dealt.concat(), pairs, "{threads}");
         }
     }
 }

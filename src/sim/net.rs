@@ -64,11 +64,6 @@ impl<T: Clone> Link<T> {
         Self { weather, rng, queue: BinaryHeap::new(), launched: 0 }
     }
 
-    /// What is sent from now on meets another weather; what flies already does not.
-    pub fn turn(&mut self, weather: Weather) {
-        self.weather = weather;
-    }
-
     /// Something sets out.
     pub fn send(&mut self, now: Mono, what: T) {
         if self.rng.hits(self.weather.loss) {

@@ -113,6 +113,8 @@ struct Registration {
     tag: String,
     cseq: u32,
     again_at: Option<Mono>,
+    /// It is not asked for any more.
+    rests: bool,
 }
 
 impl Phone {
@@ -126,7 +128,7 @@ impl Phone {
             puzzled: 0,
             unacknowledged: 0,
             rng,
-            registration: Registration { call_id, tag, cseq: 0, again_at: None },
+            registration: Registration { call_id, tag, cseq: 0, again_at: None, rests: false },
             challenge: None,
             clients: Vec::new(),
             served: Vec::new(),
@@ -137,12 +139,14 @@ impl Phone {
     /// Registers, and keeps the registration alive.
     pub fn register(&mut self, now: Mono, out: &mut Out) {
         self.registration.again_at = None;
+        self.registration.rests = false;
         self.request(now, Purpose::Register, 0, out);
     }
 
     /// Lets the registration run out.
     pub fn rest(&mut self) {
         self.registration.again_at = None;
+        self.registration.rests = true;
     }
 
     /// Its calls, the oldest first, those that are over too.
@@ -254,7 +258,7 @@ impl Phone {
     fn give_up(&mut self, now: Mono, purpose: Purpose) {
         match purpose {
             Purpose::Register => {
-                self.registration.again_at = Some(now + Duration::from_secs(5));
+                self.register_again(now + Duration::from_secs(5));
             }
             Purpose::Cancel(_) => {}
             Purpose::Invite(nth) => self.end(nth, Ending::Lost),
@@ -277,7 +281,7 @@ impl Phone {
             Receipt::Provisional => self.hear_of(now, purpose, status, out),
             Receipt::Final => {
                 if let Purpose::Invite(nth) = purpose {
-                    self.acknowledge(now, nth, response, out);
+                    self.acknowledge(nth, response, out);
                 }
                 let challenged = matches!(status, 401 | 407);
                 if challenged && self.may_retry(response, tries) {
@@ -285,7 +289,7 @@ impl Phone {
                     return;
                 }
                 match purpose {
-                    Purpose::Register => self.learn(now, response, status),
+                    Purpose::Register => self.learn(now, response, status, out),
                     Purpose::Invite(nth) => self.conclude(now, nth, response, status, out),
                     Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
                     Purpose::Cancel(_) => {}
@@ -296,15 +300,22 @@ impl Phone {
 
     /// Whether it makes sense to ask again with the challenge of this response.
     fn may_retry(&mut self, response: &Message, tries: u8) -> bool {
-        let before = self.challenge.is_some();
         let Some(challenge) = Challenge::read(response) else { return false };
-        let worthwhile = tries < TRIES && (!before || challenge.is_stale || tries == 0);
+        let worthwhile = tries == 0 || challenge.is_stale && tries < TRIES;
         self.challenge = Some(challenge);
         worthwhile
     }
 
     /// A REGISTER was answered.
-    fn learn(&mut self, now: Mono, response: &Message, status: u16) {
+    fn learn(&mut self, now: Mono, response: &Message, status: u16, out: &mut Out) {
+        let least = response.text(Name::MinExpires).and_then(|it| it.parse().ok());
+        let least = least.map(Duration::from_secs).filter(|it| *it > self.behaviour.expires);
+        if let Some(least) = least.filter(|_| status == 423) {
+            // RFC 3261 §10.2.8: too brief; it asks for as long as it must.
+            self.behaviour.expires = least;
+            self.request(now, Purpose::Register, 0, out);
+            return;
+        }
         if status >= 300 {
             self.registered = Registered::Refused(status);
             return;
@@ -320,7 +331,11 @@ impl Phone {
         };
         let asked = self.behaviour.expires.as_secs();
         let seconds: u64 = granted.or(response.expires().map(u64::from)).unwrap_or(asked);
-        self.registration.again_at = Some(now + Duration::from_secs(seconds.max(2)) / 2);
+        self.register_again(now + Duration::from_secs(seconds.max(2)) / 2);
+    }
+
+    fn register_again(&mut self, at: Mono) {
+        self.registration.again_at = (!self.registration.rests).then_some(at);
     }
 
     /// Sends a request, for the first time or again with new credentials.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::base::Mono;
+use crate::media::Command;
 
 /// Lines of text, or nothing when nobody wants to read them.
 #[derive(Debug, Default)]
@@ -27,5 +28,32 @@ impl Trace {
     /// All lines so far.
     pub fn text(&self) -> &str {
         self.text.as_deref().unwrap_or("")
+    }
+}
+
+/// The first line of a message and its CSeq.
+pub(super) struct Line<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = String::from_utf8_lossy(self.0);
+        let mut lines = text.lines();
+        f.write_str(lines.next().unwrap_or(""))?;
+        match lines.find_map(|it| it.strip_prefix("CSeq:")) {
+            Some(cseq) => write!(f, " ({})", cseq.trim()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A command in few words: what is played is long.
+pub(super) struct Told<'a>(pub(super) &'a Command);
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Command::Play { stream, op, .. } => write!(f, "is told to play {stream} {op}"),
+            other => write!(f, "is told {other:?}"),
+        }
     }
 }

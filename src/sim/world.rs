@@ -10,13 +10,12 @@ use crate::base::{CallId, Mono, Rng};
 use crate::call::event::{Fact, What};
 use crate::call::{Input, Output, Plan};
 use crate::directory::{Delta, Extension, Number};
-use crate::media::Command;
 use crate::sip::{Flow, Transport};
 
 use super::house::{House, door, now, window};
 use super::net::{Link, Weather};
 use super::phone::{Behaviour, Frame, Identity, Letter, Out, Phone};
-use super::trace::Trace;
+use super::trace::{Line, Told, Trace};
 use super::voice::Voice;
 
 /// A world.
@@ -206,11 +205,19 @@ impl World {
         true
     }
 
-    /// Lets everything come to rest: nobody registers any more, and the longest transaction ends
-    /// (64 * T1, RFC 3261 §17) twice over, as one may begin where another ended. Tells what is left.
+    /// Lets everything come to rest: nobody registers any more, and every transaction may end. One
+    /// takes 64 * T1 at most (RFC 3261 §17), but the end of one may be the beginning of another: a
+    /// dead phone's INVITE, the refusal of the caller, its BYE. Tells what is left after four of them.
     pub fn settle(&mut self) -> Vec<String> {
-        self.phones.iter_mut().for_each(Phone::rest);
-        self.run_for(Duration::from_secs(70));
+        for nth in 0..self.phones.len() {
+            self.with(nth, |phone, _, _| phone.rest());
+        }
+        for _ in 0..4 {
+            self.run_for(Duration::from_secs(35));
+            if self.leftovers().is_empty() {
+                break;
+            }
+        }
         self.trace.note(self.now, "world", format_args!("{} frames were sent", self.frames_sent));
         self.leftovers()
     }
@@ -220,7 +227,8 @@ impl World {
     fn leftovers(&self) -> Vec<String> {
         let mut left = self.house.as_ref().map(House::leftovers).unwrap_or_default();
         for phone in self.phones.iter().filter(|it| it.unfinished() > 0) {
-            left.push(format!("{} has {} things open", phone.identity.number, phone.unfinished()));
+            let (number, count) = (&phone.identity.number, phone.unfinished());
+            left.push(format!("{number} has {count} transactions or calls open"));
         }
         let count = |call: CallId, wanted: fn(&What) -> bool| {
             self.facts.iter().filter(|it| it.call == Some(call) && wanted(&it.what)).count()
@@ -306,7 +314,11 @@ impl World {
         if let Some(inspector) = &mut self.inspector {
             inspector(&letter.bytes);
         }
-        self.trace.note(self.now, letter.from, format_args!("-> {} {}", letter.to, Line(&letter)));
+        self.trace.note(
+            self.now,
+            letter.from,
+            format_args!("-> {} {}", letter.to, Line(&letter.bytes)),
+        );
         self.letters.send(self.now, letter);
     }
 
@@ -317,10 +329,14 @@ impl World {
 
     fn deliver_letter(&mut self) {
         let Some(letter) = self.letters.receive(self.now) else { return };
-        self.trace.note(self.now, letter.to, format_args!("<- {} {}", letter.from, Line(&letter)));
+        self.trace.note(
+            self.now,
+            letter.to,
+            format_args!("<- {} {}", letter.from, Line(&letter.bytes)),
+        );
         if letter.to == door() {
             let flow = Flow { transport: Transport::Udp, local: letter.to, remote: letter.from };
-            self.tell(Input::Datagram { flow, bytes: letter.bytes });
+            self.tell(Input::Message { flow, bytes: letter.bytes });
         } else if let Some(nth) = self.at(letter.to) {
             self.with(nth, |phone, now, out| phone.handle(now, letter, out));
         }
@@ -397,6 +413,7 @@ impl World {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
             }
+            Output::Trusted { .. } => {}
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);
@@ -428,33 +445,6 @@ impl Config {
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("World").field("now", &self.now).finish_non_exhaustive()
-    }
-}
-
-/// The first line of a message and its CSeq.
-struct Line<'a>(&'a Letter);
-
-impl fmt::Display for Line<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = String::from_utf8_lossy(&self.0.bytes);
-        let mut lines = text.lines();
-        f.write_str(lines.next().unwrap_or(""))?;
-        match lines.find(|it| it.starts_with("CSeq:")) {
-            Some(cseq) => write!(f, " ({})", cseq["CSeq:".len()..].trim()),
-            None => Ok(()),
-        }
-    }
-}
-
-/// A command in few words: what is played is long.
-struct Told<'a>(&'a Command);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Command::Play { stream, op, .. } => write!(f, "is told to play {stream} {op}"),
-            other => write!(f, "is told {other:?}"),
-        }
     }
 }
 

@@ -2,7 +2,8 @@
 -- yield; this file holds the only `yield` there is.
 local host, raw, globals, shared = ...
 local complain, error, type = shared.complain, raw.error, raw.type
-local setmetatable, yield = raw.setmetatable, raw.coroutine.yield
+local setmetatable, rawget, rawset = raw.setmetatable, raw.rawget, raw.rawset
+local yield = raw.coroutine.yield
 
 -- The first value that comes back is an error to raise here, if it is not nil.
 local function outcome(err, ...)
@@ -10,43 +11,25 @@ local function outcome(err, ...)
   return ...
 end
 
-local data = setmetatable({}, { __mode = "k" }) -- a call object -> its fields
+-- A call object holds its key and, once a script has looked at one, its fields: under keys that
+-- only this file has.
+local KEY, FIELDS = {}, {}
 local methods = {}
 
-local function fields(call, method)
-  return data[call] or complain("call:" .. method .. " needs the call: write it with a colon")
+local function key_of(call, method)
+  return type(call) == "table" and rawget(call, KEY)
+    or complain("call:" .. method .. " needs the call: write it with a colon")
 end
 
 for name, ask in raw.pairs(host.ops) do
   methods[name] = function(call, ...)
-    ask(fields(call, name).key, ...)
+    ask(key_of(call, name), ...)
     return outcome(yield(true))
   end
 end
 
 function methods.defer(call, f)
-  host.defer(fields(call, "defer").key, f)
-end
-
-local meta = { __metatable = "locked" }
-
-function meta.__index(call, name)
-  if methods[name] then return methods[name] end
-  local it = data[call]
-  if name == "state" then return host.state(it.key) end
-  local value = it.fields[name]
-  if value == nil and not it.optional[name] then
-    complain("unknown field '" .. host.show(name) .. "' of call" .. host.hint(name, it.fields, methods, it.optional))
-  end
-  return value
-end
-
-function meta.__newindex(call, name)
-  local it = data[call]
-  if it.fields[name] ~= nil or methods[name] or it.optional[name] then
-    complain("call." .. name .. " cannot be changed")
-  end
-  complain("unknown field '" .. host.show(name) .. "' of call" .. host.hint(name, it.fields, methods, it.optional))
+  host.defer(key_of(call, "defer"), f)
 end
 
 -- A party: its name may be missing, other fields not.
@@ -60,15 +43,44 @@ local function party(name, table)
   return shared.freeze(name, table)
 end
 
-function shared.new_call(key, view)
-  local call = {}
-  view.from, view.to = party("call.from", view.from), party("call.to", view.to)
-  view.headers, view.tags, view.state = shared.freeze("call.headers", view.headers), {}, "ringing"
-  data[call] = { key = key, fields = view, optional = { extension = true } }
-  return setmetatable(call, meta)
+-- Fields are made when the first is looked at: most calls never are, and there are many.
+local function fields_of(call)
+  local fields = rawget(call, FIELDS)
+  if fields then return fields end
+  fields = host.view(rawget(call, KEY))
+  fields.from, fields.to = party("call.from", fields.from), party("call.to", fields.to)
+  fields.headers, fields.tags, fields.state = shared.freeze("call.headers", fields.headers), {}, ""
+  rawset(call, FIELDS, fields)
+  return fields
 end
 
-function shared.handle(handler, key, view, captures) return handler(shared.new_call(key, view), captures) end
+local OPTIONAL = { extension = true }
+local meta = { __metatable = "locked" }
+
+function meta.__index(call, name)
+  if methods[name] then return methods[name] end
+  if name == "state" then return host.state(rawget(call, KEY)) end
+  local fields = fields_of(call)
+  local value = fields[name]
+  if value == nil and not OPTIONAL[name] then
+    complain("unknown field '" .. host.show(name) .. "' of call" .. host.hint(name, fields, methods, OPTIONAL))
+  end
+  return value
+end
+
+function meta.__newindex(call, name)
+  local fields = fields_of(call)
+  if fields[name] ~= nil or methods[name] or OPTIONAL[name] then
+    complain("call." .. name .. " cannot be changed")
+  end
+  complain("unknown field '" .. host.show(name) .. "' of call" .. host.hint(name, fields, methods, OPTIONAL))
+end
+
+function meta.__pairs() complain("pairs: a call is no list; name the field") end
+
+function shared.handle(handler, key, captures)
+  return handler(setmetatable({ [KEY] = key }, meta), captures)
+end
 
 -- Every function of a list, checked and copied.
 local function functions(list, name)

@@ -123,7 +123,7 @@ function lib.gmatch(s, pattern, init)
   return function()
     if not at then return nil end
     pay(1)
-    return captures(seek(s, pattern, at, last, false))
+    return captures(seek(s, pattern, at, last, false, false))
   end
 end
 
@@ -131,7 +131,13 @@ end
 local function replacement(kind, by, s, start, stop, ...)
   if kind == "string" then return expand(by, s, start, stop, ...) end
   local value
-  if kind == "table" then value = by[(...)] else value = by(...) end
+  if kind == "function" then
+    value = by(...)
+  else
+    local key = (...)
+    if key == false then complain("unfinished capture") end
+    value = by[key]
+  end
   if not value then return sub(s, start, stop - 1) end
   if type(value) ~= "string" and type(value) ~= "number" then
     complain("string.gsub: invalid replacement value (a " .. type(value) .. ")")
@@ -150,6 +156,7 @@ function lib.gsub(s, pattern, by, max)
   if not limit then complain("string.gsub: the limit must be a whole number, not " .. host.show(max)) end
   pay(1)
   local fixed, rest = anchored(pattern)
+  local lazy = kind ~= "function"
   local parts, n, at, last, count, size = {}, 0, 1, 0, 0, #s
   local function put(part)
     n = n + 1
@@ -165,7 +172,7 @@ function lib.gsub(s, pattern, by, max)
     count, at, last = count + 1, stop, stop
     return true
   end
-  while count < limit and take(seek(s, rest, at, last, fixed)) and not fixed do end
+  while count < limit and take(seek(s, rest, at, last, fixed, lazy)) and not fixed do end
   put(sub(s, at))
   pay(size // 16)
   return concat(parts), count

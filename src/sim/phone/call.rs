@@ -190,7 +190,7 @@ impl Call {
         self.phase = Phase::Over(ending);
     }
 
-    /// What was agreed on holds from now on: `heard_as` is the type that the peer sends.
+    /// What the peer described holds from now on; it sends under the number that we gave the codec.
     pub(super) fn speak(&mut self, now: Mono, theirs: &Session, rng: &mut Rng) {
         let Some(&(payload_type, codec)) = theirs.formats.first() else { return };
         let ours = self.ours.formats.iter().find(|it| it.1 == codec);

@@ -1,6 +1,6 @@
 //! How a phone makes, takes and ends calls.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
@@ -57,7 +57,7 @@ impl Phone {
     }
 
     /// Acknowledges the final response to an INVITE (RFC 3261 §13.2.2.4, §17.1.1.3).
-    pub(super) fn acknowledge(&mut self, _: Mono, nth: usize, response: &Message, out: &mut Out) {
+    pub(super) fn acknowledge(&mut self, nth: usize, response: &Message, out: &mut Out) {
         let accepted = response.status().is_some_and(|it| it < 300);
         let dialog = &mut self.calls[nth].dialog;
         let (branch, cseq) = dialog.invite.clone();
@@ -352,6 +352,6 @@ impl Phone {
     /// Each call has an RTP port of its own.
     fn next_port(&self) -> SocketAddr {
         let nth = (self.calls.len() % 1000) as u16;
-        SocketAddr::new(IpAddr::from(self.identity.address.ip()), 4000 + 2 * nth)
+        SocketAddr::new(self.identity.address.ip(), 4000 + 2 * nth)
     }
 }

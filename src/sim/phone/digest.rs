@@ -67,7 +67,7 @@ impl Challenge {
             "Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
              response=\"{response}\", algorithm=MD5"
         );
-        let mut add = |it: std::fmt::Arguments<'_>| {
+        let mut add = |it: fmt::Arguments<'_>| {
             line.write_fmt(it).expect("strings take every line");
         };
         if self.has_qop {

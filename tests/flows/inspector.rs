@@ -2,8 +2,6 @@
 //! what it accepts must say the same to it as to us. An error in our parser and its twin in our
 //! printer would agree with each other; this reader would not.
 
-mod world;
-
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -17,7 +15,7 @@ use rsip::headers::{ToTypedHeader, UntypedHeader};
 use rsip::message::{HasHeaders, HeadersExt};
 use rsip::{Header, SipMessage};
 
-use world::{ann_dials, assert_nothing_left, house, move_in, secs};
+use crate::world::{ann_dials, assert_nothing_left, house, move_in, secs};
 
 /// What rsip 0.4 is known to refuse or misread of what we and our phones write, as parts of the
 /// messages in question. Whatever contains one of them is not compared.

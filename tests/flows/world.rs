@@ -7,11 +7,11 @@ use moonswitch::sim::phone::{Behaviour, Call, Ending, Registered};
 use moonswitch::sim::{Config, World};
 
 /// The phone that calls, and the one that is called.
-pub const ANN: usize = 0;
-pub const BOB: usize = 1;
+pub(crate) const ANN: usize = 0;
+pub(crate) const BOB: usize = 1;
 
 /// The engine with the scripts that ship, and nobody there.
-pub fn house(config: Config) -> World {
+pub(crate) fn house(config: Config) -> World {
     let mut plan = LuaPlan::new(Limits::default());
     let files = Files { embedded: lua::embedded(), user: Vec::new() };
     plan.load(&files).expect("the scripts that ship load");
@@ -19,14 +19,14 @@ pub fn house(config: Config) -> World {
 }
 
 /// Ann (1001) and Bob (1002), registered.
-pub fn two_phones(config: Config, ann: Behaviour, bob: Behaviour) -> World {
+pub(crate) fn two_phones(config: Config, ann: Behaviour, bob: Behaviour) -> World {
     let mut world = house(config);
     move_in(&mut world, ann, bob);
     world
 }
 
 /// Ann (1001) and Bob (1002) come into a world and register.
-pub fn move_in(world: &mut World, ann: Behaviour, bob: Behaviour) {
+pub(crate) fn move_in(world: &mut World, ann: Behaviour, bob: Behaviour) {
     for (number, behaviour) in [("1001", ann), ("1002", bob)] {
         let phone = world.add(number, behaviour);
         world.register(phone);
@@ -38,13 +38,13 @@ pub fn move_in(world: &mut World, ann: Behaviour, bob: Behaviour) {
 }
 
 /// Ann dials, and everything happens that comes of it.
-pub fn ann_dials(world: &mut World, number: &str) {
+pub(crate) fn ann_dials(world: &mut World, number: &str) {
     world.dial(ANN, number);
     world.run_until(secs(300), |it| [ANN, BOB].iter().all(|phone| is_idle(it, *phone)));
 }
 
 /// The only call of a phone.
-pub fn call(world: &World, phone: usize) -> &Call {
+pub(crate) fn call(world: &World, phone: usize) -> &Call {
     let [call] = world.phone(phone).calls() else {
         panic!("one call, not {:?}\n{}", world.phone(phone).calls(), world.trace.text())
     };
@@ -52,8 +52,7 @@ pub fn call(world: &World, phone: usize) -> &Call {
 }
 
 /// Whether two phones were connected: both had the 200 and its ACK, and each heard the other.
-#[allow(dead_code, reason = "not every test connects phones")]
-pub fn connected(world: &World) -> bool {
+pub(crate) fn connected(world: &World) -> bool {
     let hears = |who: usize, whom: usize| {
         let voice = world.phone(whom).identity.voice;
         world.phone(who).calls().iter().any(|it| it.heard(voice))
@@ -62,17 +61,16 @@ pub fn connected(world: &World) -> bool {
 }
 
 /// Nothing may be left when everything has come to rest.
-pub fn assert_nothing_left(world: &mut World) {
+pub(crate) fn assert_nothing_left(world: &mut World) {
     let left = world.settle();
     assert!(left.is_empty(), "{left:#?}\n{}", world.trace.text());
 }
 
-#[allow(dead_code, reason = "storms do not ask how a call ended")]
-pub fn ending(world: &World, phone: usize) -> Ending {
+pub(crate) fn ending(world: &World, phone: usize) -> Ending {
     call(world, phone).ending().expect("the call is over")
 }
 
-pub fn secs(seconds: u64) -> Duration {
+pub(crate) fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 

@@ -1,6 +1,7 @@
 //! Hostile scripts, a file each in `hostile/`: each ends as its first line says, within twice its
 //! limit of units, and a well-behaved call of the same generation gets its turn in every round
 //! meanwhile. Everything is counted, nothing is timed.
+#![allow(clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,7 +38,7 @@ fn every_hostile_script_ends_as_it_should_and_its_neighbour_does_not_suffer() {
 }
 
 fn scripts() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/flows/hostile");
     let mut files: Vec<_> =
         std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
     files.sort();

@@ -1,13 +1,11 @@
 //! Two phones and the engine as it ships, in quiet weather.
 
-mod world;
-
 use moonswitch::base::Mono;
 use moonswitch::sdp::Codec;
 use moonswitch::sim::Config;
 use moonswitch::sim::phone::{Behaviour, Ending, Registered, Reply};
 
-use world::{
+use crate::world::{
     ANN, BOB, ann_dials, assert_nothing_left, call, connected, ending, house, secs, two_phones,
 };
 

@@ -1,0 +1,9 @@
+//! Calls through the engine in worlds of our making: one binary, so that it is linked once.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod hostile;
+mod inspector;
+mod storm;
+mod two_phones;
+mod world;
