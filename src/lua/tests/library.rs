@@ -136,10 +136,11 @@ fn a_comparator_may_wait_and_sorting_is_stable() {
 }
 
 #[test]
-fn a_search_is_paid_for_by_its_steps_also_when_it_fails() {
+fn a_search_is_paid_for_by_its_steps_of_which_it_has_so_many() {
     let units = |pattern: &str| {
         let body = format!("print((pcall(string.find, ('a'):rep(2000), '{pattern}')))");
         World::handler(&body).plan.units()
     };
-    assert!(units(".-b") > units("a") + 90_000);
+    let cost = units(".-b") - units("a");
+    assert!((90_000..=110_000).contains(&cost), "{cost}");
 }
