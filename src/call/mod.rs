@@ -82,3 +82,6 @@ pub enum Output {
     /// Something happened that is worth keeping.
     Fact(Fact),
 }
+
+#[cfg(test)]
+mod tests;

@@ -557,3 +557,6 @@ pub(super) fn key_as(message: &Message, method: &str) -> Key {
         from.as_ref().and_then(|it| it.tag()),
     )
 }
+
+#[cfg(test)]
+mod tests;
