@@ -31,7 +31,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use generation::{Files, Problem};
+pub use crate::call::plan::{Files, Problem};
 pub use meter::Limits;
 pub use plan::LuaPlan;
 
