@@ -174,9 +174,7 @@ impl Loader {
                 self.running = Some(main);
                 Ok(())
             }
-            _ if main.thread.is_resumable() => {
-                problem("it waits while loading".to_owned(), origin)
-            }
+            _ if main.thread.is_resumable() => problem("it waits while loading".to_owned(), origin),
             _ if finished => Ok(()),
             Some(error) => problem(error.message, error.at),
             None => problem(values.get(1).map_or_else(String::new, errors::readable), origin),
@@ -185,6 +183,16 @@ impl Loader {
 }
 
 impl Generation {
+    /// Loads in one go.
+    pub(super) fn load(limits: Limits, files: &Files) -> Result<Self, Vec<Problem>> {
+        let mut loader = Loader::new(limits, files.clone())?;
+        loop {
+            if let Some(result) = loader.step() {
+                return result.and_then(|()| loader.finish());
+            }
+        }
+    }
+
     /// The handler that takes this number, and what its pattern captured.
     pub(super) fn route(&self, number: &str) -> Option<(&Registered, Captured)> {
         self.route_among(number, |_| true)

@@ -8,9 +8,7 @@ use super::flow::{CLEANUP, Call, Out};
 use super::generation::{Generation, Loader};
 use super::meter::Limits;
 use crate::base::{CallId, Cause, Mono, Now, OpId, Timers};
-use crate::call::plan::{
-    self, Files, NoRoute, Outcome, Place, Plan, Problem, State, Step, View,
-};
+use crate::call::plan::{self, Files, NoRoute, Outcome, Place, Plan, Problem, State, Step, View};
 
 /// A dial plan of Lua scripts.
 pub struct LuaPlan {
@@ -48,14 +46,10 @@ impl LuaPlan {
     /// # Errors
     /// When they do not load: then the scripts before them stay.
     pub fn load(&mut self, files: &Files) -> Result<plan::Generation, Vec<Problem>> {
-        let mut loader = Loader::new(self.limits, files.clone())?;
-        let loaded = loop {
-            if let Some(result) = loader.step() {
-                break result;
-            }
-        };
-        let id = loader.id;
-        self.finish(loader, loaded).map(|()| id)
+        let generation = Generation::load(self.limits, files)?;
+        let id = generation.id;
+        self.current = Some(Rc::new(generation));
+        Ok(id)
     }
 
     /// How many routes new calls find.
@@ -66,16 +60,6 @@ impl LuaPlan {
     /// What scripts have computed so far, in VM instructions and what host functions charge.
     pub fn units(&self) -> u64 {
         self.out.units
-    }
-
-    fn finish(
-        &mut self,
-        loader: Loader,
-        result: Result<(), Vec<Problem>>,
-    ) -> Result<(), Vec<Problem>> {
-        let generation = result.and_then(|()| loader.finish())?;
-        self.current = Some(Rc::new(generation));
-        Ok(())
     }
 
     /// A slice of loading, when it is due.
@@ -90,7 +74,9 @@ impl LuaPlan {
             return Some(Step::Loading);
         };
         let generation = loader.id;
-        Some(Step::Loaded { generation, result: self.finish(loader, result) })
+        let result = result.and_then(|()| loader.finish());
+        let result = result.map(|it| self.current = Some(Rc::new(it)));
+        Some(Step::Loaded { generation, result })
     }
 
     fn enqueue(&mut self, call: CallId) {
