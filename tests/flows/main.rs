@@ -4,6 +4,7 @@
 
 mod hostile;
 mod inspector;
+mod scripts;
 mod storm;
 mod two_phones;
 mod world;
