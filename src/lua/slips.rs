@@ -33,8 +33,9 @@ impl<'a> Scan<'a> {
         let words: Vec<(usize, usize)> = self.words();
         // A file with a `call` of its own means that one.
         let own_call = words.windows(2).any(|it| {
-            self.text(it[0]) == "local" && self.text(it[1]) == "call"
-                || self.text(it[0]) == "function" && self.text(it[1]) == "call"
+            matches!(self.text(it[0]), "local" | "function")
+                && self.text(it[1]) == "call"
+                && self.skip_blanks(it[0].1) == it[1].0
         });
         for word in words {
             if self.found.len() == SLIPS_MAX {
@@ -323,6 +324,7 @@ mod tests {
             "print(\"it's call.form\") -- \"call.form",
             "other.call.form = 1 mycall.form = 2 callers.form = 3",
             "local call = require 'lib.call'\ncall.form()",
+            "local function call(x) end call.form()",
             "call",
             "call.",
             "pbx:",

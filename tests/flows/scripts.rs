@@ -80,21 +80,6 @@ fn fifty_edits_ten_of_them_broken_lose_no_call() {
 }
 
 #[test]
-fn scripts_that_load_for_ever_delay_no_call() {
-    let mut world = start(Config::clear(1), "");
-    let ann = Behaviour { hang_up_after: Some(secs(5)), ..Behaviour::default() };
-    move_in(&mut world, ann, Behaviour::default());
-    let files = files("while true do end");
-    world.tell(Input::Scripts(Scripts { source: Source::Watch, files: Ok(files) }));
-    ann_dials(&mut world, "1002");
-    assert!(connected(&world), "{}", world.trace.text());
-    let began = place_of(&world, |it| matches!(it, What::Began { .. }));
-    let refused = place_of(&world, |it| matches!(it, What::ScriptsRefused { .. }));
-    assert!(began < refused, "the call had to wait");
-    assert_nothing_left(&mut world);
-}
-
-#[test]
 fn a_handler_that_fails_before_anything_happened_falls_back_to_the_layer_below() {
     let main = "pbx.internal('1002', function(call) call:sleep(1) error('oops') end)";
     let mut world = start(Config::clear(1), main);
@@ -217,8 +202,4 @@ fn broken(edit: u32) -> String {
 
 fn count(world: &World, wanted: impl Fn(&What) -> bool) -> usize {
     world.facts.iter().filter(|it| wanted(&it.what)).count()
-}
-
-fn place_of(world: &World, wanted: impl Fn(&What) -> bool) -> usize {
-    world.facts.iter().position(|it| wanted(&it.what)).expect("it happened")
 }
