@@ -104,7 +104,7 @@ impl<P: Plan> Switch<P> {
             }
             return;
         }
-        if self.loads.in_use() >= IN_USE_MAX {
+        if self.loads.in_use() >= IN_USE_MAX && !self.loads.runs(generation) {
             let message = format!("calls still run on {IN_USE_MAX} older versions of the scripts");
             let problem = Problem { at: Place::default(), message };
             return self.refuse(now, Some(generation), source, vec![problem], out);
@@ -185,6 +185,10 @@ impl Loads {
         self.list.last().is_some_and(|it| matches!(it.standing, Standing::Refused { .. }))
     }
 
+    fn runs(&self, generation: Generation) -> bool {
+        self.list.iter().any(|it| it.generation == Some(generation) && it.standing.calls() > 0)
+    }
+
     /// Versions that would not go if they were replaced.
     fn in_use(&self) -> usize {
         self.list.iter().filter(|it| it.standing.calls() > 0).count()
@@ -231,5 +235,48 @@ impl Standing {
             Self::Current { calls } | Self::Replaced { calls } => *calls,
             Self::Refused { .. } => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_loads_are_forgotten_unless_calls_run_on_them() {
+        let mut loads = Loads::default();
+        for n in 0..100 {
+            take(&mut loads, n);
+            if n < 3 {
+                loads.began(Generation(n));
+            }
+        }
+        let kept: Vec<_> =
+            loads.list.iter().filter_map(|it| it.generation).map(|it| it.0).collect();
+        assert_eq!(kept.len(), REMEMBERED);
+        assert_eq!(kept[..4], [0, 1, 2, 87]);
+        assert_eq!(loads.in_use(), 3);
+        loads.ended(Generation(1));
+        take(&mut loads, 100);
+        assert!(!loads.list.iter().any(|it| it.generation == Some(Generation(1))));
+        assert!(loads.is_current(Generation(100)) && !loads.is_current(Generation(99)));
+    }
+
+    #[test]
+    fn going_back_to_texts_that_calls_still_run_on_counts_these_calls() {
+        let mut loads = Loads::default();
+        take(&mut loads, 1);
+        loads.began(Generation(1));
+        take(&mut loads, 2);
+        assert_eq!(loads.list[0].standing, Standing::Replaced { calls: 1 });
+        take(&mut loads, 1);
+        assert_eq!(loads.list.len(), 2);
+        assert_eq!(loads.list[1].standing, Standing::Current { calls: 1 });
+    }
+
+    fn take(loads: &mut Loads, n: u32) {
+        let calls = loads.make_current(Generation(n));
+        let (source, standing) = (Source::Watch, Standing::Current { calls });
+        loads.note(Load { generation: Some(Generation(n)), at: Wall(0), source, standing });
     }
 }

@@ -62,9 +62,12 @@ const COMPILE_MAX: usize = 64 << 10;
 
 impl Loader {
     /// Looks at names alone.
-    pub(super) fn new(limits: Limits, files: Files) -> Result<Self, Vec<Problem>> {
+    pub(super) fn new(
+        limits: Limits,
+        id: plan::Generation,
+        files: Files,
+    ) -> Result<Self, Vec<Problem>> {
         check_names(&files)?;
-        let id = files.generation();
         let embedded = files.embedded.into_iter().map(|it| (format!("{EMBEDDED}{}", it.0), it.1));
         let mut texts: Vec<_> = embedded.chain(files.user).collect();
         texts.sort_by(|a, b| b.0.cmp(&a.0));
@@ -185,7 +188,7 @@ impl Loader {
 impl Generation {
     /// Loads in one go.
     pub(super) fn load(limits: Limits, files: &Files) -> Result<Self, Vec<Problem>> {
-        let mut loader = Loader::new(limits, files.clone())?;
+        let mut loader = Loader::new(limits, files.generation(), files.clone())?;
         loop {
             if let Some(result) = loader.step() {
                 return result.and_then(|()| loader.finish());

@@ -62,6 +62,12 @@ impl LuaPlan {
         self.out.units
     }
 
+    /// A generation that new calls get, or that others still run on.
+    fn living(&self, id: plan::Generation) -> Option<Rc<Generation>> {
+        let calls = self.calls.values().map(|it| &it.generation);
+        self.current.iter().chain(calls).find(|it| it.id == id).cloned()
+    }
+
     /// A slice of loading, when it is due.
     fn run_loader(&mut self) -> Option<Step> {
         self.load_next = !self.load_next;
@@ -100,7 +106,13 @@ impl Plan for LuaPlan {
     fn begin_load(&mut self, files: Files) {
         let generation = files.generation();
         self.loader = None;
-        match Loader::new(self.limits, files) {
+        // The same texts are the same generation, so that going back and forth makes no more of them.
+        if let Some(living) = self.living(generation) {
+            self.current = Some(living);
+            self.out.steps.push_back(Step::Loaded { generation, result: Ok(()) });
+            return;
+        }
+        match Loader::new(self.limits, generation, files) {
             Ok(loader) => self.loader = Some(loader),
             Err(problems) => {
                 self.out.steps.push_back(Step::Loaded { generation, result: Err(problems) });

@@ -12,7 +12,7 @@ const FILES_MAX: usize = 1000;
 /// Bytes that one file may have: it is compiled in one go, and calls wait meanwhile.
 const FILE_MAX: u64 = 256 << 10;
 /// Bytes that all of them may have.
-const ALL_MAX: usize = 4 << 20;
+const ALL_MAX: usize = 2 << 20;
 /// Directories within directories. It also ends a circle of symbolic links.
 const DEPTH_MAX: usize = 8;
 
@@ -80,7 +80,7 @@ impl Folder {
             let text = text(&name, &path)?;
             all += text.len();
             if all > ALL_MAX {
-                return Err(problem(&name, &"with it, the scripts are larger than 4 MiB"));
+                return Err(problem(&name, &"with it, the scripts are larger than 2 MiB"));
             }
             texts.push((name, text));
         }
@@ -211,9 +211,9 @@ mod tests {
         it.write("scripts/main.lua", b"\xff");
         assert!(it.read().unwrap_err().starts_with("main.lua:0: "));
         it.write("scripts/main.lua", b"");
-        for n in 0..17 {
+        for n in 0..9 {
             it.write(&format!("scripts/lib/{n:02}.lua"), &vec![b' '; 256 << 10]);
         }
-        assert!(it.read().unwrap_err().starts_with("lib/16.lua:0: with it"));
+        assert!(it.read().unwrap_err().starts_with("lib/08.lua:0: with it"));
     }
 }

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode, EventKind};
@@ -113,9 +113,7 @@ impl Eyes {
         if self.sees {
             _ = changes.recv();
         } else {
-            _ = changes.recv_timeout(LOOK).or_else(|it| match it {
-                RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected => Err(()),
-            });
+            _ = changes.recv_timeout(LOOK);
         }
     }
 
@@ -161,6 +159,22 @@ mod tests {
     use notify::event::{CreateKind, Flag, ModifyKind};
 
     use super::*;
+    use crate::config;
+    use crate::node::post::{Letter, post};
+
+    #[test]
+    fn a_full_queue_is_tried_again_until_there_is_something_newer() {
+        let (switch, mailbox) = post(1).unwrap();
+        let folder = Folder::of(&config::read([]).unwrap());
+        let desk = Desk { folder, clock: Clock::start(), switch: switch.clone() };
+        let (bell, changes) = sync_channel(1);
+        switch.put(Input::Shutdown).unwrap();
+        bell.send(()).unwrap();
+        assert!(!desk.deliver(&Err(Vec::new()), &changes));
+        assert!(matches!(mailbox.take(), Letter::Came(Input::Shutdown)));
+        assert!(desk.deliver(&Err(Vec::new()), &changes));
+        assert!(matches!(mailbox.take(), Letter::Came(Input::Scripts(_))));
+    }
 
     #[test]
     fn only_changes_below_the_directory_concern_us() {

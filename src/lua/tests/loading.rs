@@ -168,6 +168,23 @@ fn loading_takes_turns_with_calls_and_a_later_set_takes_the_place_of_an_earlier_
 }
 
 #[test]
+fn going_back_to_texts_that_a_call_still_runs_on_goes_back_to_their_state() {
+    let main = "local n = 0 pbx.internal('1', function(call) n = n + 1 print(n) call:sleep(1) end)";
+    let files =
+        |text: &str| Files { embedded: Vec::new(), user: vec![("main.lua".into(), text.into())] };
+    let mut it = World::new(main);
+    it.begin(1, "1").unwrap();
+    it.run();
+    it.plan.begin_load(files(""));
+    it.run();
+    it.plan.begin_load(files(main));
+    it.run();
+    it.begin(2, "1").unwrap();
+    it.run();
+    assert!(it.told().contains(&"c2 log 2 at main.lua:1".to_owned()));
+}
+
+#[test]
 fn a_load_that_fails_says_so_and_leaves_the_last_good_one() {
     let mut it = World::new("");
     let old = it.plan.generation();
