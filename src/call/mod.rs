@@ -13,6 +13,7 @@ mod ops;
 pub mod plan;
 mod ports;
 mod ring;
+mod scripts;
 mod switch;
 
 use bytes::Bytes;
@@ -23,6 +24,7 @@ use crate::sip::Flow;
 
 pub use event::Fact;
 pub use plan::{Op, Outcome, Plan, Step};
+pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
 
 /// What happens to a switch.
@@ -44,6 +46,9 @@ pub enum Input {
     Media(media::Event),
     /// Something was provisioned.
     Directory(Delta),
+    /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
+    /// meanwhile; a later set takes the place of one that is still being loaded.
+    Scripts(Scripts),
     /// A media thread has bound these RTP ports (even; RTCP is the next one) for us to use.
     Ports {
         /// Which media thread.
@@ -53,6 +58,34 @@ pub enum Input {
     },
     /// No new calls from now on; all calls are ended.
     Shutdown,
+}
+
+/// All scripts as somebody has found them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// Why they were read.
+    pub source: Source,
+    /// The texts, or why they could not be read.
+    pub files: Result<plan::Files, Vec<plan::Problem>>,
+}
+
+/// Why scripts were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The switch started.
+    Start,
+    /// A file has changed.
+    Watch,
+}
+
+impl Source {
+    /// In one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Watch => "watch",
+        }
+    }
 }
 
 /// What a switch wants done.

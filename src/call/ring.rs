@@ -20,8 +20,6 @@ use crate::sip::registrar::Binding;
 
 /// The most phones that one `dial` rings.
 const LEGS_MAX: usize = 32;
-/// Operations of our own, such as ringback, have this bit; those of a plan do not.
-const OWN: u64 = 1 << 63;
 
 impl<P: Plan> Switch<P> {
     pub(super) fn dial(
@@ -62,6 +60,7 @@ impl<P: Plan> Switch<P> {
             targets.push(target);
         }
         if let Some(call) = self.calls.get_mut(&id) {
+            call.has_dialled = true;
             call.job = Some(Job::Ring(Ring { op, targets, ringback: None }));
         }
         self.timers.set(op, Some(now.mono + timeout));
@@ -70,7 +69,7 @@ impl<P: Plan> Switch<P> {
 
     /// A phone rings; the caller hears that it does.
     pub(super) fn callee_rings(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
-        let own = OpId(OWN | self.next_id());
+        let own = self.own_op();
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(callee) = call.callee(leg) else { return };
         // A phone may say it as often as it likes.

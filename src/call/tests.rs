@@ -10,7 +10,7 @@ use md5::{Digest as _, Md5};
 use super::plan::{End, Generation, NoRoute, State, View};
 use super::*;
 use crate::base::{CallId, Cause, Mono, Now, OpId, Rng, StreamId};
-use crate::directory::{Extension, Number};
+use crate::directory::{Extension, ExtensionId, Number};
 use crate::media::{Command, Stats};
 use crate::sdp::Codec;
 use crate::sip::Transport;
@@ -176,9 +176,9 @@ impl House {
             joined: Vec::new(),
             closed: Vec::new(),
         };
-        for number in ["1001", "1002"] {
+        for (id, number) in [(1, "1001"), (2, "1002")] {
             let number = Number::parse(number).unwrap();
-            let extension = Extension { number, name: "X".into(), password: "secret".into() };
+            let extension = Extension::new(ExtensionId(id), number, "X".into(), "secret".into());
             it.takes(Input::Directory(Delta::Extension(extension)));
         }
         let ports = (0..PORTS as u16).map(|it| 20_000 + 2 * it).collect();
@@ -310,6 +310,12 @@ impl Rings {
 }
 
 impl Plan for Rings {
+    fn begin_load(&mut self, _: plan::Files) {}
+
+    fn begin_below(&mut self, _: CallId) -> Result<plan::Place, NoRoute> {
+        Err(NoRoute)
+    }
+
     fn begin(&mut self, _: Now, call: CallId, view: View) -> Result<(), NoRoute> {
         let timeout = Duration::from_secs(30);
         self.ask(call, Op::Dial { targets: vec![view.to], timeout });

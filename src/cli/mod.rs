@@ -24,6 +24,7 @@ pub fn main() -> ExitCode {
     let words: Result<Vec<_>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
     match words.map(|it| parse(&it)) {
         Ok(Ok(Command::Serve(settings))) => serve(&settings),
+        Ok(Ok(Command::Check(settings))) => check(&settings),
         Ok(Ok(Command::Help)) => print(&help()),
         Ok(Ok(Command::Version)) => print(concat!("moonswitch ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Err(wrong)) => complain(&wrong, if wrong.is_usage() { USAGE } else { SETTING }),
@@ -35,6 +36,7 @@ pub fn main() -> ExitCode {
 #[derive(Debug, PartialEq, Eq)]
 enum Command {
     Serve(Settings),
+    Check(Settings),
     Help,
     Version,
 }
@@ -49,10 +51,13 @@ fn parse(words: &[String]) -> Result<Command, config::Wrong> {
     }
     match words.split_first() {
         Some((first, rest)) if first == "serve" => serve_with(rest),
+        Some((first, rest)) if first == "check" => {
+            config::read(rest.iter().cloned()).map(Command::Check)
+        }
         Some((first, _)) if first == "help" => Ok(Command::Help),
         Some((first, _)) if !first.starts_with('-') => Err(config::Wrong::UnknownCommand {
             word: first.clone(),
-            nearest: config::nearest(first, ["serve", "help"]),
+            nearest: config::nearest(first, ["serve", "check", "help"]),
         }),
         _ => serve_with(words),
     }
@@ -69,12 +74,27 @@ fn serve(settings: &Settings) -> ExitCode {
     }
 }
 
+/// Each problem is a line of its own on standard output, for editors and other programs.
+fn check(settings: &Settings) -> ExitCode {
+    match node::check(settings) {
+        Ok(node::Checked { files, routes, generation }) => {
+            print(&format!("{files} scripts, {routes} routes: all good ({generation})\n"))
+        }
+        Err(node::Failure::Scripts(lines)) => {
+            _ = print(&lines.iter().map(|it| format!("{it}\n")).collect::<String>());
+            ExitCode::from(SETTING)
+        }
+        Err(failure) => complain(&failure, if failure.is_setting() { SETTING } else { FAILED }),
+    }
+}
+
 fn help() -> String {
     format!(
         "\
 moonswitch {}: a scriptable PBX
 
   moonswitch [serve] [SETTING …]   runs until SIGTERM
+  moonswitch check [SETTING …]     says what is wrong with the scripts, and starts nothing
   moonswitch --help | --version
 
 Settings, as --name value or --name=value [default]:

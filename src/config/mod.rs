@@ -73,7 +73,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "http",
         value: "ADDR:PORT",
         default: Some("127.0.0.1:8080"),
-        doc: "Where GET /health answers (TCP).",
+        doc: "Where GET /health and GET /api/v1/scripts answer (TCP).",
         take: |to, text| value::socket(text).map(|it| to.http = it),
     },
     Setting {

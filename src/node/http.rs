@@ -1,4 +1,4 @@
-//! HTTP for monitors: `GET /health`. Everything else is not found.
+//! HTTP for monitors: `GET /health` and `GET /api/v1/scripts`. Everything else is not found.
 
 use std::convert::Infallible;
 use std::io;
@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use crate::base::Mono;
 
 use super::clock::Clock;
+use super::loads;
 use super::switch::View;
 
 /// Connections at a time; more wait in the listener's queue until one ends.
@@ -79,8 +80,12 @@ async fn converse(stream: TcpStream, view: &View, clock: Clock) {
 }
 
 fn route(method: &Method, path: &str, view: &View, now: Mono) -> Response<Full<Bytes>> {
+    let is_read = method == Method::GET || method == Method::HEAD;
     match path {
-        "/health" if method == Method::GET || method == Method::HEAD => {
+        "/api/v1/scripts" if is_read => {
+            respond(StatusCode::OK, "application/json", loads::json(&view.loads()))
+        }
+        "/health" if is_read => {
             let (status, word) = match view.is_alive(now) {
                 true => (StatusCode::OK, "ok"),
                 false => (StatusCode::SERVICE_UNAVAILABLE, "stuck"),
@@ -119,12 +124,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn health_is_read_only_and_the_only_thing_there_is() {
+    fn what_there_is_is_read_only_and_nothing_else_is_there() {
         let view = View::default();
         let status = |method, path| route(&method, path, &view, Mono::ZERO).status().as_u16();
         assert_eq!(status(Method::GET, "/health"), 200);
         assert_eq!(status(Method::HEAD, "/health"), 200);
         assert_eq!(status(Method::POST, "/health"), 404);
+        assert_eq!(status(Method::GET, "/api/v1/scripts"), 200);
+        assert_eq!(status(Method::DELETE, "/api/v1/scripts"), 404);
         assert_eq!(status(Method::GET, "/"), 404);
         assert_eq!(status(Method::GET, "/health/../etc/passwd"), 404);
     }

@@ -7,15 +7,21 @@
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
 //!        │<── View (numbers) ──┤
+//!                              │
+//!  watch thread                │
+//!  files   Input: Scripts      │
+//!        └────────────────────>│
 //! ```
 //!
 //! Every queue between threads is bounded (`post`), and what happens when it is full stands where
 //! it is filled. An error that comes from the network ends nothing; a panic of a thread ends the
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
+mod check;
 mod clock;
 mod facts;
 mod http;
+mod loads;
 mod log;
 mod media;
 mod ports;
@@ -28,6 +34,8 @@ mod start;
 mod switch;
 mod tcp;
 mod udp;
+mod watch;
 
+pub use check::{Checked, check};
 pub use provision::Error as ProvisionError;
 pub use start::{Failure, serve};

@@ -7,7 +7,6 @@ use std::io::{self, IsTerminal, Read, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,21 +15,22 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::Rng;
 use crate::call::plan::Generation;
-use crate::call::{self, Input, Switch};
+use crate::call::{self, Input, Scripts, Source, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, Extension};
-use crate::lua::{self, Files, Limits, LuaPlan, Problem};
+use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
 
 use super::clock::Clock;
 use super::log::Log;
 use super::ports::{self, Ports, Skipped};
 use super::post::{Post, post};
+use super::scripts::{Folder, Found};
 use super::signals::Signals;
 use super::switch::View;
 use super::tcp::{CONNECTIONS_MAX, Streams};
 use super::udp::SipSocket;
-use super::{http, log, media, prompts, provision, scripts, switch};
+use super::{http, log, media, prompts, provision, switch, watch};
 
 /// Letters that may wait for the switch. Media threads keep theirs when it is full.
 const TO_SWITCH_MAX: usize = 8192;
@@ -88,8 +88,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let mut rng = seeded().map_err(system("cannot read /dev/urandom"))?;
     below_ephemeral(settings, ports::ephemeral_start())?;
     let directory = provisioned(settings, &mut rng)?;
-    let (scripts, user) = user_scripts(settings)?;
-    let files = Files { embedded: lua::embedded(), user };
+    let folder = user_scripts(settings)?;
+    let found = folder.read();
 
     let (socket, mut streams) = bind_sip(settings.sip)?;
     let sip = socket.bound();
@@ -101,7 +101,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
 
     let clock = Clock::start();
     // Each thread writes at most once.
-    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 1);
+    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 2);
     let (to_switch, mailbox) = post(TO_SWITCH_MAX).map_err(system("cannot make a queue"))?;
     let mut inputs: Vec<_> = directory.into_iter().map(Input::Directory).collect();
     let mut planes = Vec::new();
@@ -112,9 +112,11 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let view = Arc::new(View::default());
     let desk = switch::Desk { clock, socket, streams, mailbox, planes, view: Arc::clone(&view) };
     let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
-    let beginning = Beginning { told, rng, scripts, files, inputs };
-    let generation = start_switch(desk, beginning, ended)?.await;
+    let beginning = Beginning { told, rng, folder: folder.clone(), found: found.clone(), inputs };
+    let generation = start_switch(desk, beginning, ended.clone())?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
+    let desk = watch::Desk { folder, clock, switch: to_switch.clone() };
+    start_thread("watch", move || watch::run(&desk, found), move |it| _ = ended.try_send(it))?;
 
     tokio::spawn(http::serve(listener, view, clock));
     log.flush();
@@ -138,8 +140,8 @@ type Ending = Result<(), Failure>;
 struct Beginning {
     told: call::Settings,
     rng: Rng,
-    scripts: PathBuf,
-    files: Files,
+    folder: Folder,
+    found: Found,
     inputs: Vec<Input>,
 }
 
@@ -150,15 +152,17 @@ fn start_switch(
 ) -> Result<oneshot::Receiver<Result<Generation, Failure>>, Failure> {
     let (loaded, generation) = oneshot::channel();
     let work = move || {
-        let Beginning { told, rng, scripts, files, inputs } = beginning;
-        let mut plan = LuaPlan::new(Limits::default());
-        match plan.load(&files) {
+        let Beginning { told, rng, folder, found, inputs } = beginning;
+        let mut switch = Switch::new(told, rng, LuaPlan::new(Limits::default()));
+        let scripts = Scripts { source: Source::Start, files: found };
+        let mut out = Vec::new();
+        match switch.start(desk.clock.now(), scripts, &mut out) {
             Ok(generation) => {
                 _ = loaded.send(Ok(generation));
-                switch::run(desk, Switch::new(told, rng, plan), generation, inputs)
+                switch::run(desk, switch, out, inputs)
             }
             Err(problems) => {
-                let lines = problems.iter().map(|it| describe(it, &scripts)).collect();
+                let lines = problems.iter().map(|it| folder.describe(it)).collect();
                 _ = loaded.send(Err(Failure::Scripts(lines)));
                 Ok(())
             }
@@ -244,36 +248,17 @@ fn show(extensions: &[Extension]) {
     }
 }
 
-/// The user's directory of scripts, and what is in it.
-fn user_scripts(settings: &Settings) -> Result<(PathBuf, Vec<(String, String)>), Failure> {
-    let directory = match &settings.scripts {
-        Some(it) if !it.is_dir() => return Err(no_directory(it)),
-        Some(it) => it.clone(),
-        None => settings.data.join("scripts"),
-    };
-    if !directory.is_dir() {
-        return Ok((directory, Vec::new()));
+/// The user's directory of scripts.
+pub(super) fn user_scripts(settings: &Settings) -> Result<Folder, Failure> {
+    let folder = Folder::of(settings);
+    if folder.is_missed() {
+        return Err(Failure::Setting(Wrong::Value {
+            setting: "scripts",
+            value: folder.path().display().to_string(),
+            want: "a directory that exists".to_owned(),
+        }));
     }
-    let files = scripts::read(&directory).map_err(|e| Failure::Scripts(vec![e.to_string()]))?;
-    Ok((directory, files))
-}
-
-fn no_directory(path: &Path) -> Failure {
-    Failure::Setting(Wrong::Value {
-        setting: "scripts",
-        value: path.display().to_string(),
-        want: "a directory that exists".to_owned(),
-    })
-}
-
-/// A problem of the scripts in one line, as editors understand it. The scripts that ship have no
-/// file on this machine; their names say so.
-fn describe(problem: &Problem, scripts: &Path) -> String {
-    let Problem { at, message } = problem;
-    match scripts.join(&at.file) {
-        file if file.is_file() => format!("{}:{}: {message}", file.display(), at.line),
-        _ => format!("{at}: {message}"),
-    }
+    Ok(folder)
 }
 
 /// Ports that the system gives to others as it likes are not ours to promise.

@@ -5,6 +5,7 @@
 mod attack;
 mod hostile;
 mod inspector;
+mod scripts;
 mod storm;
 mod two_phones;
 mod world;
