@@ -85,7 +85,7 @@ fn a_server_that_is_told_to_forget_remembers_nothing() {
     let scratch = scratch::Scratch::new("forget");
     std::fs::write(scratch.file("pbx.toml"), "trace-bytes = 0\n").unwrap();
     let file = scratch.file("pbx.toml");
-    let pbx = Pbx::start_with(&["--config", file.to_str().unwrap()]);
+    let pbx = Pbx::start_with("127.0.0.1:0", &["--config", file.to_str().unwrap()]);
     let mut phones = Phones::two(pbx.sip());
     phones.talk(Duration::from_millis(200));
     check(&pbx, &["last"], 5, "no call is remembered");

@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Audio, Leg};
 use super::plan::{Plan, State};
+use super::ports::Ports;
 use super::switch::{Held, Switch, tell};
 use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, StreamId};
@@ -126,7 +127,7 @@ impl<P: Plan> Switch<P> {
             let mut local = audio.local(&self.endpoint, flow);
             local.version += 1;
             let answer = sdp::answer(&local, &offer, &codecs, Direction::SendRecv).ok()?;
-            Some((answer, audio))
+            (!is_ours(&self.ports, &local, &answer.agreed)).then_some((answer, audio))
         });
         match answer {
             Some((answer, audio)) => {
@@ -149,7 +150,7 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) -> Option<String> {
         if !self.open_caller(id, out) {
-            self.refuse_call(now, id, Cause::Limit, 503, out);
+            self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
             return None;
         }
         let caller = &mut self.calls.get_mut(&id)?.caller;
@@ -160,8 +161,10 @@ impl<P: Plan> Switch<P> {
         let offer = caller.offered.as_ref()?;
         let codecs = codec.map_or_else(|| offer.codecs(), |it| vec![it]);
         let local = audio.local(&self.endpoint, caller.flow);
-        let Ok(answer) = sdp::answer(&local, offer, &codecs, Direction::SendRecv) else {
-            self.refuse_call(now, id, Cause::Failed, 488, out);
+        let answer = sdp::answer(&local, offer, &codecs, Direction::SendRecv).ok();
+        let ports = &self.ports;
+        let Some(answer) = answer.filter(|it| !is_ours(ports, &local, &it.agreed)) else {
+            self.refuse_call(now, id, Cause::Failed, 488, By::House, out);
             return None;
         };
         audio.answer = Some(answer.text.clone());
@@ -170,6 +173,13 @@ impl<P: Plan> Switch<P> {
         audio.agree((id, caller.id), answer.agreed, local, out);
         Some(answer.text)
     }
+}
+
+/// Whether a peer says that it hears at a port of ours: a packet that went there would come back
+/// and go there again, for ever.
+pub(super) fn is_ours(ports: &Ports, local: &Local, agreed: &Agreed) -> bool {
+    let Agreed { remote, .. } = agreed;
+    (remote.ip() == local.address || remote.ip().is_loopback()) && ports.owns(remote.port())
 }
 
 impl Leg {

@@ -1,11 +1,13 @@
 //! What happened in a call, in the order in which it happened. Everything that is told of a call
 //! later is a view of these facts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{CallId, Cause, LegId, Wall};
 
-use super::plan::{Generation, Place, ScriptError};
+use super::Source;
+use super::plan::{Generation, Place, Problem, ScriptError};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,6 +84,8 @@ pub enum What {
         cause: Cause,
         /// The SIP status, when it was refused.
         status: Option<u16>,
+        /// Who ended it.
+        by: By,
     },
     /// A script asked for something.
     Asked {
@@ -99,11 +103,61 @@ pub enum What {
     },
     /// A script failed or was killed.
     ScriptFailed(ScriptError),
+    /// After that the layer below took the call.
+    FellBack {
+        /// Its route.
+        to: Place,
+    },
+    /// New calls get other scripts from now on.
+    ScriptsLoaded {
+        /// Which.
+        generation: Generation,
+        /// Why they were read.
+        source: Source,
+    },
+    /// Scripts did not load; those before them stay.
+    ScriptsRefused {
+        /// Which; none when they could not be read.
+        generation: Option<Generation>,
+        /// Why they were read.
+        source: Source,
+        /// Why they were refused.
+        problems: Arc<[Problem]>,
+    },
     /// The call is over.
     Ended {
         /// Why.
         cause: Cause,
         /// How long it was answered.
         talked: Duration,
+        /// Who ended it; the peer is the caller.
+        by: By,
     },
+}
+
+/// Who ended a leg or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The party at the other end.
+    Peer,
+    /// The dial plan.
+    Script,
+    /// The switch: a limit, a timeout, an answer elsewhere, a shutdown, an error.
+    House,
+}
+
+impl By {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Script => "script",
+            Self::House => "house",
+        }
+    }
+
+    /// Who is meant by a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Peer, Self::Script, Self::House].into_iter().find(|it| it.word() == word)
+    }
 }

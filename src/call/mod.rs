@@ -1,6 +1,6 @@
 //! The switch: calls, legs, ringing, bridging, and the dial plan as a [`plan::Plan`].
 //!
-//! [`Switch`] computes and never waits. Drive it like this: give it every datagram, media event
+//! [`Switch`] computes and never waits. Drive it like this: give it every message, media event
 //! and change with [`Switch::handle`]; call [`Switch::handle_timeout`] when
 //! [`Switch::poll_timeout`] has come (it may say *now*: a script has more to compute, and datagrams
 //! may be served first); carry out what it puts into `out`, in order.
@@ -13,6 +13,7 @@ mod ops;
 pub mod plan;
 mod ports;
 mod ring;
+mod scripts;
 mod switch;
 pub mod trace;
 
@@ -24,23 +25,32 @@ use crate::sip::Flow;
 
 pub use event::Fact;
 pub use plan::{Op, Outcome, Plan, Step};
+pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
 pub use trace::Traced;
 
 /// What happens to a switch.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A datagram has come.
-    Datagram {
+    /// A message has come: a datagram, or what was cut out of a stream.
+    Message {
         /// From where, and to which of our addresses.
         flow: Flow,
         /// What it says.
         bytes: Bytes,
     },
+    /// A connection is gone over which a message had come; no message comes over it any more.
+    Disconnected {
+        /// Its flow.
+        flow: Flow,
+    },
     /// A plane tells something.
     Media(media::Event),
     /// Something was provisioned.
     Directory(Delta),
+    /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
+    /// meanwhile; a later set takes the place of one that is still being loaded.
+    Scripts(Scripts),
     /// A media thread has bound these RTP ports (even; RTCP is the next one) for us to use.
     Ports {
         /// Which media thread.
@@ -52,12 +62,41 @@ pub enum Input {
     Shutdown,
 }
 
+/// All scripts as somebody has found them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// Why they were read.
+    pub source: Source,
+    /// The texts, or why they could not be read.
+    pub files: Result<plan::Files, Vec<plan::Problem>>,
+}
+
+/// Why scripts were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The switch started.
+    Start,
+    /// A file has changed.
+    Watch,
+}
+
+impl Source {
+    /// In one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Watch => "watch",
+        }
+    }
+}
+
 /// What a switch wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// This datagram is to leave.
+    /// This message is to leave.
     Send {
-        /// On which flow: from `flow.local` to `flow.remote`.
+        /// On which flow: from `flow.local` to `flow.remote`. When its connection is gone, the
+        /// message is too.
         flow: Flow,
         /// What it says.
         bytes: Bytes,
@@ -69,8 +108,17 @@ pub enum Output {
         /// What.
         command: media::Command,
     },
+    /// Somebody known has proved on this flow, which is a connection's, who they are: it may stay
+    /// open for as long as they like.
+    Trusted {
+        /// Which.
+        flow: Flow,
+    },
     /// Something happened that is worth keeping.
     Fact(Fact),
     /// Something happened that helps to understand a call while it is remembered.
     Traced(Traced),
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Output;
-use super::event::What;
+use super::audio::is_ours;
+use super::event::{By, What};
 use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
@@ -21,8 +22,6 @@ use crate::sip::registrar::Binding;
 
 /// The most phones that one `dial` rings.
 const LEGS_MAX: usize = 32;
-/// Operations of our own, such as ringback, have this bit; those of a plan do not.
-const OWN: u64 = 1 << 63;
 
 impl<P: Plan> Switch<P> {
     pub(super) fn dial(
@@ -39,7 +38,7 @@ impl<P: Plan> Switch<P> {
             return self.resume(now, op, Outcome::Misused(why));
         }
         if !self.open_caller(id, out) {
-            return self.refuse_call(now, id, Cause::Limit, 503, out);
+            return self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
         }
         let mut targets = Vec::new();
         let mut budget = LEGS_MAX;
@@ -63,6 +62,7 @@ impl<P: Plan> Switch<P> {
             targets.push(target);
         }
         if let Some(call) = self.calls.get_mut(&id) {
+            call.has_dialled = true;
             call.job = Some(Job::Ring(Ring { op, targets, ringback: None }));
         }
         self.timers.set(op, Some(now.mono + timeout));
@@ -71,9 +71,13 @@ impl<P: Plan> Switch<P> {
 
     /// A phone rings; the caller hears that it does.
     pub(super) fn callee_rings(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
-        tell(out, now, Some(id), What::Ringing { leg });
-        let own = OpId(OWN | self.next_id());
+        let own = self.own_op();
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(callee) = call.callee(leg) else { return };
+        // A phone may say it as often as it likes.
+        if !std::mem::replace(&mut callee.rang, true) {
+            tell(out, now, Some(id), What::Ringing { leg });
+        }
         let Some(Job::Ring(ring)) = &mut call.job else { return };
         match call.state {
             State::Ringing => {
@@ -108,21 +112,30 @@ impl<P: Plan> Switch<P> {
         if !matches!(call.job, Some(Job::Ring(_))) {
             return;
         }
+        // A script may have answered the caller, or played to it, since this phone was offered more.
+        let caller_codec =
+            call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref()).map(|it| it.codec);
         let Some(callee) = call.callee(leg) else { return };
+        let flow = callee.flow;
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
         let agreed = match (callee.offer.take(), answer) {
             (Some(offer), Some(answer)) => offer.accept(&answer, Direction::SendRecv).ok(),
             _ => None,
         };
-        let flow = callee.flow;
         let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
             return self.callee_unfit(now, id, leg, out);
         };
-        let (stream, codec) = (audio.stream, agreed.codec);
-        let local = SocketAddr::new(self.endpoint.address(flow).ip(), audio.port);
+        let codec = agreed.codec;
+        let local = audio.local(&self.endpoint, flow);
+        let is_ours = is_ours(&self.ports, &local, &agreed);
+        if is_ours || caller_codec.is_some_and(|it| it != codec) {
+            return self.callee_unfit(now, id, leg, out);
+        }
+        let stream = audio.stream;
+        let local = SocketAddr::new(local.address, local.port);
         audio.agree((id, leg), agreed, local, out);
         tell(out, now, Some(id), What::Answered { leg });
-        // Its offer held the caller's codecs only, so the caller can always be answered with it.
+        // Its offer held the caller's codecs only, so a caller who waits can be answered with it.
         if !self.answer_caller(now, id, Some(codec), out) {
             return;
         }
@@ -154,7 +167,7 @@ impl<P: Plan> Switch<P> {
         if let Some(audio) = call.take_callee(leg).and_then(|it| it.audio) {
             close(&audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause, status: Some(status) });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: Some(status), by: By::Peer });
         self.lost(now, id, leg, cause, status, out);
     }
 
@@ -162,14 +175,19 @@ impl<P: Plan> Switch<P> {
     pub(super) fn leg_left(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.caller.id == leg {
-            return self.end_call(now, id, Cause::Hangup, out);
+            return self.end_call(now, id, Cause::Hangup, By::Peer, out);
         }
         self.legs.remove(&leg);
         let Some(callee) = call.take_callee(leg) else { return };
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause: Cause::Hangup, status: None });
+        tell(
+            out,
+            now,
+            Some(id),
+            What::LegEnded { leg, cause: Cause::Hangup, status: None, by: By::Peer },
+        );
         if let Some(Job::Talk { op, leg: own, since }) = call.job
             && own == leg
         {
@@ -214,7 +232,7 @@ impl<P: Plan> Switch<P> {
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None, by: By::House });
     }
 
     pub(super) fn stop_ringback(&self, id: CallId, ring: &Ring, out: &mut Vec<Output>) {
@@ -256,6 +274,7 @@ impl<P: Plan> Switch<P> {
             audio: Some(audio),
             offered: None,
             offer: Some(offer),
+            rang: false,
         });
         self.legs.insert(leg, id);
         target.legs.push(leg);

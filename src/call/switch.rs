@@ -3,10 +3,11 @@
 
 use std::net::IpAddr;
 
-use super::event::{Fact, What};
+use super::event::{By, Fact, What};
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
+use super::scripts::Loads;
 use super::trace::{Detail, Traced};
 use super::{Input, Output};
 use crate::base::map::Keyed;
@@ -58,6 +59,7 @@ pub struct Switch<P> {
     pub(super) registrar: Registrar,
     pub(super) directory: Directory,
     pub(super) plan: P,
+    pub(super) loads: Loads,
     pub(super) calls: Map<CallId, Call>,
     pub(super) legs: Map<LegId, CallId>,
     pub(super) streams: Map<StreamId, Held>,
@@ -76,6 +78,8 @@ pub(super) struct Held {
     pub(super) leg: LegId,
 }
 
+/// Operations of our own, such as ringback, have this bit; those of a plan do not.
+const OWN: u64 = 1 << 63;
 /// The most steps of scripts between two inputs; a flow that computes ends the turn earlier.
 const STEPS_MAX: usize = 64;
 
@@ -89,6 +93,7 @@ impl<P: Plan> Switch<P> {
             registrar: Registrar::default(),
             directory: Directory::default(),
             plan,
+            loads: Loads::default(),
             calls: hash.map(),
             legs: hash.map(),
             streams: hash.map(),
@@ -104,9 +109,11 @@ impl<P: Plan> Switch<P> {
     /// Takes an input; what is to be done about it is appended to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::Datagram { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.directory.apply(delta),
+            Input::Scripts(scripts) => self.load(now, scripts, out),
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
             Input::Shutdown => self.shut_down(now, out),
         }
@@ -173,7 +180,7 @@ impl<P: Plan> Switch<P> {
             steps += 1;
             match self.plan.run(now) {
                 None => return,
-                Some(Step::Sliced { .. }) => steps = STEPS_MAX,
+                Some(Step::Sliced { .. } | Step::Loading) => steps = STEPS_MAX,
                 Some(step) => self.step(now, step, out),
             }
         }
@@ -207,22 +214,27 @@ impl<P: Plan> Switch<P> {
         }
     }
 
-    fn step(&mut self, now: Now, step: Step, out: &mut Vec<Output>) {
+    pub(super) fn step(&mut self, now: Now, step: Step, out: &mut Vec<Output>) {
         match step {
-            Step::Sliced { .. } => {}
+            Step::Sliced { .. } | Step::Loading => {}
+            Step::Loaded { generation, result } => self.loaded(now, generation, result, out),
             Step::Do { call, id, op, at } => self.begin_op(now, call, id, op, at, out),
             Step::Cancel { call, id } => self.cancel_op(now, call, id, out),
             Step::Log { call, text, at } => {
                 tell(out, now, Some(call), What::Said { text, at });
             }
             Step::Handled { call, end } => self.handled(now, call, end, out),
-            Step::Over { call } => {
-                let over = self.calls.remove(&call);
-                for op in over.into_iter().flat_map(|it| it.sleeps) {
-                    self.ops.remove(&op);
-                    self.timers.set(op, None);
-                }
-            }
+            Step::Over { call } => self.forget_call(call),
+        }
+    }
+
+    /// Nothing is left of a call.
+    pub(super) fn forget_call(&mut self, id: CallId) {
+        let Some(over) = self.calls.remove(&id) else { return };
+        self.loads.ended(over.generation);
+        for op in over.sleeps {
+            self.ops.remove(&op);
+            self.timers.set(op, None);
         }
     }
 
@@ -231,12 +243,13 @@ impl<P: Plan> Switch<P> {
         let mut all: Vec<CallId> = self.calls.keys().copied().collect();
         all.sort_unstable();
         for call in all {
-            self.end_call(now, call, Cause::Failed, out);
+            self.end_call(now, call, Cause::Failed, By::House, out);
         }
     }
 
     /// Moves what SIP wants to send to the outputs, behind what stands there already.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.endpoint.trusted.drain(..).map(|flow| Output::Trusted { flow }));
         out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));
     }
 
@@ -246,6 +259,11 @@ impl<P: Plan> Switch<P> {
         if self.ops.remove(&op).is_some() {
             self.plan.resume(now, op, outcome);
         }
+    }
+
+    /// An operation of our own; see [`OWN`].
+    pub(super) fn own_op(&mut self) -> OpId {
+        OpId(OWN | self.next_id())
     }
 
     /// A number that no leg, stream or operation of ours has had.

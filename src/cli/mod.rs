@@ -32,6 +32,7 @@ pub fn main() -> ExitCode {
     let words: Result<Vec<_>, _> = env::args_os().skip(1).map(OsString::into_string).collect();
     match words.map(|it| parse(&it)) {
         Ok(Ok(Command::Serve(flags))) => with_settings(&flags, serve),
+        Ok(Ok(Command::Check(flags))) => with_settings(&flags, check),
         Ok(Ok(Command::Trace { wanted, flags })) => {
             with_settings(&flags, |settings| show(trace::fetch(settings.http, &wanted)))
         }
@@ -47,6 +48,8 @@ pub fn main() -> ExitCode {
 enum Command {
     /// With these flags.
     Serve(Vec<String>),
+    /// What these flags mean.
+    Check(Vec<String>),
     /// This call of the server that these flags mean.
     Trace {
         wanted: trace::Wanted,
@@ -66,6 +69,7 @@ fn parse(words: &[String]) -> Result<Command, config::Wrong> {
     }
     match words.split_first() {
         Some((first, rest)) if first == "serve" => Ok(Command::Serve(rest.to_vec())),
+        Some((first, rest)) if first == "check" => Ok(Command::Check(rest.to_vec())),
         Some((first, rest)) if first == "trace" => {
             let (wanted, flags) = trace::Wanted::parse(rest);
             Ok(Command::Trace { wanted, flags })
@@ -73,7 +77,7 @@ fn parse(words: &[String]) -> Result<Command, config::Wrong> {
         Some((first, _)) if first == "help" => Ok(Command::Help),
         Some((first, _)) if !first.starts_with('-') => Err(config::Wrong::UnknownCommand {
             word: first.clone(),
-            nearest: config::nearest(first, ["serve", "trace", "help"]),
+            nearest: config::nearest(first, ["serve", "check", "trace", "help"]),
         }),
         _ => Ok(Command::Serve(words.to_vec())),
     }
@@ -102,12 +106,27 @@ fn serve(settings: &Settings) -> ExitCode {
     }
 }
 
+/// Each problem is a line of its own on standard output, for editors and other programs.
+fn check(settings: &Settings) -> ExitCode {
+    match node::check(settings) {
+        Ok(node::Checked { files, routes, generation }) => {
+            print(&format!("{files} scripts, {routes} routes: all good ({generation})\n"))
+        }
+        Err(node::Failure::Scripts(lines)) => {
+            _ = print(&lines.iter().map(|it| format!("{it}\n")).collect::<String>());
+            ExitCode::from(SETTING)
+        }
+        Err(failure) => complain(&failure, if failure.is_setting() { SETTING } else { FAILED }),
+    }
+}
+
 fn help() -> String {
     format!(
         "\
 moonswitch {}: a scriptable PBX
 
   moonswitch [serve] [SETTING …]   runs until SIGTERM
+  moonswitch check [SETTING …]     says what is wrong with the scripts, and starts nothing
   moonswitch trace [CALL] [--full | --json] [SETTING …]
                                    what happened in a call of the server at --http: CALL is its id
                                    (c…), a SIP Call-ID or last; --full shows whole messages

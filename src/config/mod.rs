@@ -88,14 +88,14 @@ pub const SETTINGS: &[Setting] = &[
         name: "sip",
         value: "ADDR:PORT",
         default: Some("0.0.0.0:5060"),
-        doc: "Where phones reach us (UDP).",
+        doc: "Where phones reach us (UDP and TCP). [::] is every IPv6 address and no IPv4 one.",
         take: |to, text| value::socket(text).map(|it| to.sip = it),
     },
     Setting {
         name: "http",
         value: "ADDR:PORT",
         default: Some("127.0.0.1:8080"),
-        doc: "Where GET /health and the traces of calls are answered (TCP).",
+        doc: "Where GET /health, /api/v1/scripts and the traces of calls are answered (TCP).",
         take: |to, text| value::socket(text).map(|it| to.http = it),
     },
     Setting {

@@ -7,6 +7,12 @@ use crate::call::event::What;
 /// Writes one line.
 pub(super) fn log(fact: &Fact) {
     let text = words(&fact.what);
+    if let What::ScriptFailed(_) | What::ScriptsRefused { .. } = fact.what {
+        return match fact.call {
+            Some(call) => tracing::warn!("{call} {text}"),
+            None => tracing::warn!("{text}"),
+        };
+    }
     match fact.call {
         Some(call) => tracing::info!("{call} {text}"),
         None => tracing::info!("{text}"),
@@ -34,17 +40,26 @@ fn words(what: &What) -> String {
         What::Ringing { leg } => format!("leg {leg} rings"),
         What::Answered { leg } => format!("leg {leg} answered"),
         What::Bridged { a, b } => format!("legs {a} and {b} hear each other"),
-        What::LegEnded { leg, cause, status: Some(status) } => {
+        What::LegEnded { leg, cause, status: Some(status), .. } => {
             format!("leg {leg} ended: {cause} ({status})")
         }
-        What::LegEnded { leg, cause, status: None } => format!("leg {leg} ended: {cause}"),
+        What::LegEnded { leg, cause, status: None, .. } => format!("leg {leg} ended: {cause}"),
         What::Asked { op, at } => format!("{at} asks for {op}"),
         What::Said { text, at } => format!("{at} says {text:?}"),
         What::ScriptFailed(error) => {
             let way: String = error.traceback.iter().map(|it| format!(" <- {it}")).collect();
             format!("{} failed: {:?}{way:?}", error.at, error.message)
         }
-        What::Ended { cause, talked } => {
+        What::FellBack { to } => format!("goes on below, at {to}"),
+        What::ScriptsLoaded { generation, source } => {
+            format!("scripts {generation} loaded ({}): new calls get them", source.word())
+        }
+        What::ScriptsRefused { generation, source, problems } => {
+            let name = generation.map_or_else(String::new, |it| format!(" {it}"));
+            let why: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            format!("scripts{name} refused ({}), the ones before stay: {why:?}", source.word())
+        }
+        What::Ended { cause, talked, .. } => {
             format!("ended: {cause}, talked {}.{:03} s", talked.as_secs(), talked.subsec_millis())
         }
     }

@@ -1,5 +1,5 @@
-//! HTTP: `GET /health` for monitors, and `GET /api/v1/calls/{id}/trace` for whoever sits at this
-//! machine. Everything else is not found.
+//! HTTP: `GET /health` and `GET /api/v1/scripts` for monitors, and `GET /api/v1/calls/{id}/trace`
+//! for whoever sits at this machine. Everything else is not found.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,6 +22,7 @@ use crate::base::Mono;
 use crate::call::trace::Depth;
 
 use super::clock::Clock;
+use super::loads;
 use super::switch::View;
 use super::traces::Traces;
 
@@ -98,6 +99,7 @@ fn route<B>(request: &Request<B>, peer: IpAddr, shelf: &Shelf, now: Mono) -> Res
     let path = request.uri().path();
     let call = path.strip_prefix("/api/v1/calls/").and_then(|it| it.strip_suffix("/trace"));
     match (path, call) {
+        ("/api/v1/scripts", _) => respond(StatusCode::OK, JSON, loads::json(&shelf.view.loads())),
         ("/health", _) => {
             let (status, word) = match shelf.view.is_alive(now) {
                 true => (StatusCode::OK, "ok"),
@@ -205,10 +207,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn health_is_read_only_and_almost_the_only_thing_there_is() {
+    fn what_there_is_is_read_only_and_nothing_else_is_there() {
         assert_eq!(check("GET", "/health", "127.0.0.1", &[]), 200);
         assert_eq!(check("HEAD", "/health", "203.0.113.9", &[]), 200);
         assert_eq!(check("POST", "/health", "127.0.0.1", &[]), 404);
+        assert_eq!(check("GET", "/api/v1/scripts", "203.0.113.9", &[]), 200);
+        assert_eq!(check("DELETE", "/api/v1/scripts", "127.0.0.1", &[]), 404);
         assert_eq!(check("GET", "/", "127.0.0.1", &[]), 404);
         assert_eq!(check("GET", "/health/../etc/passwd", "127.0.0.1", &[]), 404);
     }

@@ -3,19 +3,25 @@
 //!
 //! ```text
 //!  main thread            switch thread                 media threads
-//!  HTTP, signals          SIP socket, Switch, scripts   RTP sockets, Plane
+//!  HTTP, signals          SIP sockets, Switch, scripts  RTP sockets, Plane
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
 //!        │<── View, Traces ────┤
+//!                              │
+//!  watch thread                │
+//!  files   Input: Scripts      │
+//!        └────────────────────>│
 //! ```
 //!
 //! Every queue between threads is bounded (`post`), and what happens when it is full stands where
 //! it is filled. An error that comes from the network ends nothing; a panic of a thread ends the
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
+mod check;
 mod clock;
 mod facts;
 mod http;
+mod loads;
 mod log;
 mod media;
 mod ports;
@@ -26,8 +32,11 @@ mod scripts;
 mod signals;
 mod start;
 mod switch;
+mod tcp;
 mod traces;
 mod udp;
+mod watch;
 
+pub use check::{Checked, check};
 pub use provision::Error as ProvisionError;
 pub use start::{Failure, serve};

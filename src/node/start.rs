@@ -4,9 +4,9 @@ use std::convert::Infallible;
 use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -15,21 +15,23 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::Rng;
 use crate::call::plan::Generation;
-use crate::call::{self, Input, Switch};
+use crate::call::{self, Input, Scripts, Source, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, Extension};
-use crate::lua::{self, Files, Limits, LuaPlan, Problem};
+use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
 
 use super::clock::Clock;
 use super::log::Log;
 use super::ports::{self, Ports, Skipped};
 use super::post::{Post, post};
+use super::scripts::{Folder, Found};
 use super::signals::Signals;
 use super::switch::View;
+use super::tcp::{CONNECTIONS_MAX, Streams};
 use super::traces::Traces;
 use super::udp::SipSocket;
-use super::{http, log, media, prompts, provision, scripts, switch};
+use super::{http, log, media, prompts, provision, switch, watch};
 
 /// Letters that may wait for the switch. Media threads keep theirs when it is full.
 const TO_SWITCH_MAX: usize = 8192;
@@ -37,6 +39,8 @@ const TO_SWITCH_MAX: usize = 8192;
 const TO_PLANE_MAX: usize = 4096;
 /// One media thread carries thousands of streams; more only where there are cores to spare.
 const PLANES_MAX: usize = 8;
+/// How often the system may choose a port that is free over UDP alone.
+const SAME_PORT_TRIES: usize = 16;
 /// What phones see in challenges.
 const REALM: &str = "moonswitch";
 /// When we go after a signal, whatever still runs.
@@ -85,20 +89,20 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let mut rng = seeded().map_err(system("cannot read /dev/urandom"))?;
     below_ephemeral(settings, ports::ephemeral_start())?;
     let directory = provisioned(settings, &mut rng)?;
-    let (scripts, user) = user_scripts(settings)?;
-    let files = Files { embedded: lua::embedded(), user };
+    let folder = user_scripts(settings)?;
+    let found = folder.read();
 
-    let socket = SipSocket::bind(settings.sip)
-        .map_err(system(&format!("cannot bind --sip {} (UDP)", settings.sip)))?;
+    let (socket, mut streams) = bind_sip(settings.sip)?;
     let sip = socket.bound();
     let cannot_listen = format!("cannot bind --http {} (TCP)", settings.http);
     let listener = http::bind(settings.http).await.map_err(system(&cannot_listen))?;
     let http = listener.local_addr().map_err(system(&cannot_listen))?;
     let pools = bind_ports(settings)?;
+    streams.leave_room(ports::files_free());
 
     let clock = Clock::start();
     // Each thread writes at most once.
-    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 1);
+    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 2);
     let (to_switch, mailbox) = post(TO_SWITCH_MAX).map_err(system("cannot make a queue"))?;
     let mut inputs: Vec<_> = directory.into_iter().map(Input::Directory).collect();
     let mut planes = Vec::new();
@@ -109,11 +113,13 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let view = Arc::new(View::default());
     let traces = Arc::new(Traces::new(settings.trace_bytes));
     let shelf = http::Shelf { view: Arc::clone(&view), traces: Arc::clone(&traces) };
-    let desk = switch::Desk { clock, socket, mailbox, planes, view, traces };
+    let desk = switch::Desk { clock, socket, streams, mailbox, planes, view, traces };
     let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
-    let beginning = Beginning { told, rng, scripts, files, inputs };
-    let generation = start_switch(desk, beginning, ended)?.await;
+    let beginning = Beginning { told, rng, folder: folder.clone(), found: found.clone(), inputs };
+    let generation = start_switch(desk, beginning, ended.clone())?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
+    let desk = watch::Desk { folder, clock, switch: to_switch.clone() };
+    start_thread("watch", move || watch::run(&desk, found), move |it| _ = ended.try_send(it))?;
 
     tokio::spawn(http::serve(listener, shelf, clock));
     log.flush();
@@ -137,8 +143,8 @@ type Ending = Result<(), Failure>;
 struct Beginning {
     told: call::Settings,
     rng: Rng,
-    scripts: PathBuf,
-    files: Files,
+    folder: Folder,
+    found: Found,
     inputs: Vec<Input>,
 }
 
@@ -149,15 +155,17 @@ fn start_switch(
 ) -> Result<oneshot::Receiver<Result<Generation, Failure>>, Failure> {
     let (loaded, generation) = oneshot::channel();
     let work = move || {
-        let Beginning { told, rng, scripts, files, inputs } = beginning;
-        let mut plan = LuaPlan::new(Limits::default());
-        match plan.load(&files) {
+        let Beginning { told, rng, folder, found, inputs } = beginning;
+        let mut switch = Switch::new(told, rng, LuaPlan::new(Limits::default()));
+        let scripts = Scripts { source: Source::Start, files: found };
+        let mut out = Vec::new();
+        match switch.start(desk.clock.now(), scripts, &mut out) {
             Ok(generation) => {
                 _ = loaded.send(Ok(generation));
-                switch::run(desk, Switch::new(told, rng, plan), generation, inputs)
+                switch::run(desk, switch, out, inputs)
             }
             Err(problems) => {
-                let lines = problems.iter().map(|it| describe(it, &scripts)).collect();
+                let lines = problems.iter().map(|it| folder.describe(it)).collect();
                 _ = loaded.send(Err(Failure::Scripts(lines)));
                 Ok(())
             }
@@ -243,32 +251,14 @@ fn show(extensions: &[Extension]) {
     }
 }
 
-/// The user's directory of scripts, and what is in it.
-fn user_scripts(settings: &Settings) -> Result<(PathBuf, Vec<(String, String)>), Failure> {
-    let directory = match &settings.scripts {
-        Some(it) if !it.is_dir() => {
-            let want = "a directory that exists".to_owned();
-            let wrong = settings.wrong("scripts", it.display().to_string(), want);
-            return Err(Failure::Setting(wrong));
-        }
-        Some(it) => it.clone(),
-        None => settings.data.join("scripts"),
-    };
-    if !directory.is_dir() {
-        return Ok((directory, Vec::new()));
+/// The user's directory of scripts.
+pub(super) fn user_scripts(settings: &Settings) -> Result<Folder, Failure> {
+    let folder = Folder::of(settings);
+    if folder.is_missed() {
+        let (value, want) = (folder.path().display().to_string(), "a directory that exists");
+        return Err(Failure::Setting(settings.wrong("scripts", value, want.to_owned())));
     }
-    let files = scripts::read(&directory).map_err(|e| Failure::Scripts(vec![e.to_string()]))?;
-    Ok((directory, files))
-}
-
-/// A problem of the scripts in one line, as editors understand it. The scripts that ship have no
-/// file on this machine; their names say so.
-fn describe(problem: &Problem, scripts: &Path) -> String {
-    let Problem { at, message } = problem;
-    match scripts.join(&at.file) {
-        file if file.is_file() => format!("{}:{}: {message}", file.display(), at.line),
-        _ => format!("{at}: {message}"),
-    }
+    Ok(folder)
 }
 
 /// Ports that the system gives to others as it likes are not ours to promise.
@@ -280,10 +270,25 @@ fn below_ephemeral(settings: &Settings, ephemeral: u16) -> Result<(), Failure> {
     Err(Failure::Setting(settings.wrong("rtp", settings.rtp.to_string(), want)))
 }
 
+/// Binds UDP and TCP to the same port.
+fn bind_sip(at: SocketAddr) -> Result<(SipSocket, Streams), Failure> {
+    let cannot = |transport| format!("cannot bind --sip {at} ({transport})");
+    let mut tries = SAME_PORT_TRIES;
+    loop {
+        let socket = SipSocket::bind(at).map_err(system(&cannot("UDP")))?;
+        match Streams::bind(socket.bound()) {
+            Ok(streams) => return Ok((socket, streams)),
+            // A port that the system chose may be another's over TCP.
+            Err(_) if at.port() == 0 && tries > 0 => tries -= 1,
+            Err(error) => return Err(system(&cannot("TCP"))(error)),
+        }
+    }
+}
+
 fn bind_ports(settings: &Settings) -> Result<Vec<Ports>, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut pairs: Vec<u16> = settings.rtp.pairs().collect();
-    let room = ports::make_room_for(pairs.len() * 2) / 2;
+    let room = ports::make_room_for(pairs.len() * 2, CONNECTIONS_MAX) / 2;
     if room < pairs.len() {
         tracing::warn!("--rtp {}: the limit of open files leaves {room} pairs", settings.rtp);
         pairs.truncate(room);

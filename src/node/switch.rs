@@ -1,21 +1,23 @@
-//! The switch thread: it owns the SIP socket, the switch and the scripts' states, and does one
+//! The switch thread: it owns the SIP sockets, the switch and the scripts' states, and does one
 //! turn after the other: wait, take in what has come, act on what the switch says.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::base::Mono;
 use crate::call::plan::Generation;
-use crate::call::{Input, Output, Plan, Switch};
+use crate::call::{Input, Load, Output, Plan, Standing, Switch};
 use crate::media;
+use crate::sip::Transport;
 
 use super::clock::Clock;
 use super::facts;
 use super::post::{Letter, Mailbox, Post};
+use super::tcp::Streams;
 use super::traces::Traces;
 use super::udp::{Received, SipSocket};
 
@@ -34,7 +36,7 @@ const TURN_MAX: Duration = Duration::from_secs(2);
 pub(super) struct View {
     calls: AtomicUsize,
     registrations: AtomicUsize,
-    generation: AtomicU32,
+    loads: Mutex<Arc<[Load]>>,
     /// When the present turn began, in nanoseconds; 0 while the thread waits.
     turn_since: AtomicU64,
 }
@@ -45,6 +47,8 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
     /// Where SIP comes and goes.
     pub(super) socket: SipSocket,
+    /// The same over TCP.
+    pub(super) streams: Streams,
     /// Where everybody else writes to us.
     pub(super) mailbox: Mailbox<Input>,
     /// Where we write to the media threads, by number.
@@ -55,19 +59,19 @@ pub(super) struct Desk {
     pub(super) traces: Arc<Traces>,
 }
 
-/// Takes the `first` inputs, then runs until all calls are ended after an [`Input::Shutdown`].
+/// Does what the switch wants already and takes the `first` inputs, then runs until all calls are
+/// ended after an [`Input::Shutdown`].
 pub(super) fn run<P: Plan>(
     mut desk: Desk,
     mut switch: Switch<P>,
-    generation: Generation,
+    mut out: Vec<Output>,
     first: Vec<Input>,
 ) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+    epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-    desk.view.generation.store(generation.0, Ordering::Relaxed);
 
-    let mut out = Vec::new();
     let now = desk.clock.now();
     for input in first {
         switch.handle(now, input, &mut out);
@@ -75,8 +79,10 @@ pub(super) fn run<P: Plan>(
     let traces = Arc::clone(&desk.traces);
     let mut leave: Option<Leave> = None;
     let mut more = true;
+    let mut revision = None;
     loop {
-        let until = [switch.poll_timeout(), leave.as_ref().map(Leave::next)];
+        let streams = desk.streams.poll_timeout();
+        let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next)];
         desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
 
         let now = desk.clock.now();
@@ -90,6 +96,7 @@ pub(super) fn run<P: Plan>(
             traces.done(now, out.get(before..).unwrap_or_default());
         };
         more = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
+        desk.streams.serve(now.mono, |input| give(&mut switch, input));
         more |= desk.take_letters(|input| {
             if matches!(input, Input::Shutdown) {
                 calls_to_end = Some(switch.census().calls);
@@ -101,11 +108,14 @@ pub(super) fn run<P: Plan>(
             switch.handle_timeout(now, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         }
-        desk.act(&mut out);
+        desk.act(now.mono, &mut out);
 
         let census = switch.census();
         desk.view.calls.store(census.calls, Ordering::Relaxed);
         desk.view.registrations.store(census.bindings, Ordering::Relaxed);
+        if revision.replace(switch.loads_revision()) != Some(switch.loads_revision()) {
+            desk.view.publish(switch.loads());
+        }
         desk.view.turn_since.store(0, Ordering::Relaxed);
         if let Some(calls) = calls_to_end {
             leave.get_or_insert(Leave::new(now.mono, calls));
@@ -133,9 +143,20 @@ impl View {
         self.registrations.load(Ordering::Relaxed)
     }
 
+    /// Which scripts were loaded and refused, the latest last.
+    pub(super) fn loads(&self) -> Arc<[Load]> {
+        Arc::clone(&self.loads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The scripts that new calls get.
     pub(super) fn generation(&self) -> Generation {
-        Generation(self.generation.load(Ordering::Relaxed))
+        let loads = self.loads();
+        let current = loads.iter().find(|it| matches!(it.standing, Standing::Current { .. }));
+        current.and_then(|it| it.generation).unwrap_or(Generation(0))
+    }
+
+    fn publish(&self, loads: &[Load]) {
+        *self.loads.lock().unwrap_or_else(PoisonError::into_inner) = loads.into();
     }
 }
 
@@ -146,7 +167,7 @@ impl Desk {
             let millis = self.clock.millis_until(at).min(60_000);
             EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
         });
-        match epoll.wait(&mut [EpollEvent::empty(); 2], timeout) {
+        match epoll.wait(&mut [EpollEvent::empty(); 3], timeout) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(e) => Err(e.into()),
         }
@@ -156,7 +177,7 @@ impl Desk {
     fn take_datagrams(&mut self, now: Mono, mut take: impl FnMut(Input)) -> bool {
         for _ in 0..BATCH {
             match self.socket.receive(now) {
-                Received::Datagram(flow, bytes) => take(Input::Datagram { flow, bytes }),
+                Received::Datagram(flow, bytes) => take(Input::Message { flow, bytes }),
                 Received::Dropped => {}
                 Received::Nothing => return false,
             }
@@ -176,11 +197,15 @@ impl Desk {
         true
     }
 
-    fn act(&self, out: &mut Vec<Output>) {
+    fn act(&mut self, now: Mono, out: &mut Vec<Output>) {
         let mut rung = 0_u64;
         for output in out.drain(..) {
             match output {
-                Output::Send { flow, bytes } => self.socket.send(flow, &bytes),
+                Output::Send { flow, bytes } => match flow.transport {
+                    Transport::Udp => self.socket.send(flow, &bytes),
+                    Transport::Tcp(_) => self.streams.send(flow, &bytes),
+                },
+                Output::Trusted { flow } => self.streams.trust(flow),
                 Output::Media { thread, command } => {
                     let Some(plane) = self.planes.get(usize::from(thread)) else { continue };
                     // A lost Close would lose a port for ever, so we wait when the queue is full.
@@ -192,6 +217,7 @@ impl Desk {
                 Output::Traced(_) => {}
             }
         }
+        self.streams.flush(now);
         for (number, plane) in self.planes.iter().enumerate() {
             if rung & (1 << (number % 64)) != 0 {
                 plane.ring();

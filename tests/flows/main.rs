@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod attack;
 mod hostile;
 mod inspector;
 mod ladder;
+mod scripts;
 mod storm;
 mod two_phones;
 mod world;

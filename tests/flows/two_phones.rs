@@ -1,5 +1,6 @@
 //! Two phones and the engine as it ships, in quiet weather.
 
+use moonswitch::base::Mono;
 use moonswitch::sdp::Codec;
 use moonswitch::sim::Config;
 use moonswitch::sim::phone::{Behaviour, Ending, Registered, Reply};
@@ -89,6 +90,7 @@ fn a_caller_gives_up_and_the_callee_stops_ringing() {
     ann_dials(&mut world, "1002");
     assert_eq!(ending(&world, ANN), Ending::Refused(487));
     assert_eq!(ending(&world, BOB), Ending::Refused(487));
+    assert!(world.now() < Mono::from_millis(8_000), "it rang on until {:?}", world.now());
     assert_nothing_left(&mut world);
 }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -30,11 +30,16 @@ pub(crate) struct Pbx {
 impl Pbx {
     /// Starts one with the known extensions and waits until it is ready.
     pub(crate) fn start() -> Self {
-        Self::start_with(&[])
+        Self::start_at("127.0.0.1:0")
+    }
+
+    /// The same, reached by phones at this address.
+    pub(crate) fn start_at(sip: &str) -> Self {
+        Self::start_with(sip, &[])
     }
 
     /// The same, with more words on its command line.
-    pub(crate) fn start_with(words: &[&str]) -> Self {
+    pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
         let scratch = Scratch::new("pbx");
         let rows = EXTENSIONS.map(|(number, password)| {
             format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
@@ -42,16 +47,16 @@ impl Pbx {
         let file = scratch.file("extensions.toml");
         fs::write(&file, rows.concat()).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::start_on(scratch, words)
+        Self::begin(scratch, sip, words)
     }
 
     /// Starts one on a data directory and waits until it is ready.
     pub(crate) fn start_in(scratch: Scratch) -> Self {
-        Self::start_on(scratch, &[])
+        Self::begin(scratch, "127.0.0.1:0", &[])
     }
 
-    fn start_on(scratch: Scratch, words: &[&str]) -> Self {
-        let mut child = command(scratch.path())
+    fn begin(scratch: Scratch, sip: &str, words: &[&str]) -> Self {
+        let mut child = command(scratch.path(), sip)
             .args(words)
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
@@ -82,6 +87,11 @@ impl Pbx {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The path of a file in its data directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.scratch.file(name)
     }
 
     /// What stands in its log.
@@ -122,6 +132,13 @@ impl Pbx {
             line.unwrap().trim().parse::<u64>().unwrap()
         };
         tasks.map(|it| count(fs::read_to_string(it.unwrap().path().join("status")).unwrap())).sum()
+    }
+
+    /// The memory that it holds.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Sends it a signal, by name.
@@ -165,15 +182,16 @@ impl Drop for Pbx {
 
 /// Runs the binary to its end.
 pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
-    command(data).args(words).output().unwrap()
+    command(data, "127.0.0.1:0").args(words).output().unwrap()
 }
 
 /// The binary, with this data directory and ports of its own.
-pub(crate) fn command(data: &Path) -> Command {
+pub(crate) fn command(data: &Path, sip: &str) -> Command {
     let (low, high) = audio_ports();
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
     command.env_remove("MOONSWITCH_LOG").arg("serve").arg("--data").arg(data);
-    command.args(["--sip=127.0.0.1:0", "--http=127.0.0.1:0", &format!("--rtp={low}-{high}")]);
+    let (sip, rtp) = (format!("--sip={sip}"), format!("--rtp={low}-{high}"));
+    command.args([&sip, "--http=127.0.0.1:0", &rtp]);
     command
 }
 

@@ -166,7 +166,11 @@ fn words(trace: &Trace, entry: &Entry) -> Option<String> {
     let text = match entry {
         Entry::Sip { .. } | Entry::Detail(Detail::Named { .. }) => return None,
         Entry::Fact(fact) => match fact {
-            What::Registered { .. } | What::Expired { .. } | What::Asked { .. } => return None,
+            What::Registered { .. }
+            | What::Expired { .. }
+            | What::ScriptsLoaded { .. }
+            | What::ScriptsRefused { .. }
+            | What::Asked { .. } => return None,
             What::Began { from, to, generation, .. } => {
                 format!("began: {from} calls {to}, scripts {generation}")
             }
@@ -174,13 +178,14 @@ fn words(trace: &Trace, entry: &Entry) -> Option<String> {
             What::Ringing { leg } => format!("{} rings", who(*leg)),
             What::Answered { leg } => format!("{} answered", who(*leg)),
             What::Bridged { a, b } => format!("{} and {} hear each other", who(*a), who(*b)),
-            What::LegEnded { leg, cause, status } => {
+            What::LegEnded { leg, cause, status, by } => {
                 let status = status.map(|it| format!(" ({it})")).unwrap_or_default();
-                format!("{} ended: {cause}{status}", who(*leg))
+                format!("{} ended: {cause}{status}, by the {}", who(*leg), by.word())
             }
             What::Said { text, at } => format!("{at} says {text}"),
             What::ScriptFailed(error) => format!("{} failed: {}", error.at, error.message),
-            What::Ended { cause, talked } => {
+            What::FellBack { to } => format!("goes on below, at {to}"),
+            What::Ended { cause, talked, .. } => {
                 format!(
                     "ended: {cause}, talked {}.{:03} s",
                     talked.as_secs(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::super::event::{Fact, What};
+use super::super::event::{By, Fact, What};
 use super::super::plan::{Generation, Place};
 use super::super::{Input, Output};
 use super::{Depth, Detail, Ring, Traced};
@@ -166,7 +166,7 @@ fn a_message_from_elsewhere_is_said_to_be() {
     let bytes = Bytes::from(message("INVITE sip:1002@pbx SIP/2.0", "call-1", "", ""));
     hear(&mut ring, 0, &bytes);
     let elsewhere = Flow { remote: SocketAddr::from(([203, 0, 113, 9], 6060)), ..flow() };
-    ring.heard(now(1), &Input::Datagram { flow: elsewhere, bytes });
+    ring.heard(now(1), &Input::Message { flow: elsewhere, bytes });
     let ladder = ring.find("last").unwrap().ladder(Depth::Lines);
     assert_eq!(ladder.matches("that peer: 203.0.113.9:6060").count(), 1, "{ladder}");
 }
@@ -251,7 +251,8 @@ fn begin(ring: &mut Ring, n: u64) {
 }
 
 fn end(ring: &mut Ring, n: u64, ms: u64) {
-    let ended = What::Ended { cause: Cause::Hangup, talked: Duration::from_millis(3_100) };
+    let ended =
+        What::Ended { cause: Cause::Hangup, talked: Duration::from_millis(3_100), by: By::Peer };
     fact(ring, n, ms, ended);
     let stats = Stats { received: 150, sent: 149, lost: 1, jitter_us: 1_250, refused: 0 };
     detail(ring, n, ms + 1, Detail::Closed { leg: LegId(2 * n), stats });
@@ -270,7 +271,7 @@ fn message(start: &str, call_id: &str, headers: &str, sdp: &str) -> Vec<u8> {
 }
 
 fn hear(ring: &mut Ring, ms: u64, bytes: &[u8]) {
-    ring.heard(now(ms), &Input::Datagram { flow: flow(), bytes: Bytes::copy_from_slice(bytes) });
+    ring.heard(now(ms), &Input::Message { flow: flow(), bytes: Bytes::copy_from_slice(bytes) });
 }
 
 fn say(ring: &mut Ring, ms: u64, bytes: &[u8]) {

@@ -169,3 +169,24 @@ fn a_misused_operation_is_an_error_at_its_line() {
     it.answer(Outcome::Misused("no such prompt".into()));
     assert_eq!(it.told()[2], "c1 log false main.lua:3: no such prompt at main.lua:4");
 }
+
+#[test]
+fn nobody_works_on_the_call_of_another_flow() {
+    let mut it = World::new(
+        "local first
+        pbx.internal('1', function(call)
+          if not first then first = call call:sleep(9) end
+          print(pcall(first.answer, first))
+          print(pcall(first.defer, first, print))
+          print(pcall(function() return first.state end))
+        end)",
+    );
+    for call in [1, 2] {
+        it.begin(call, "1").unwrap();
+        it.run();
+    }
+    let told = it.told();
+    let refused = told.iter().filter(|it| it.contains("this is the call of another flow"));
+    assert_eq!(refused.count(), 3, "{told:?}");
+    assert_eq!(it.pending.len(), 1, "the first call still sleeps, and nothing else was asked");
+}

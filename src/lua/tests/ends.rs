@@ -3,6 +3,7 @@
 use super::world::{DONE, World};
 use crate::base::{CallId, Cause};
 use crate::call::plan::{End, Plan, Step};
+use crate::lua::Limits;
 
 #[test]
 fn a_hangup_goes_through_every_pcall_and_no_loop_survives_it() {
@@ -208,4 +209,18 @@ fn an_unknown_operation_or_call_is_ignored() {
     it.hang_up(1);
     assert_eq!(it.told().last().unwrap(), "c1 over");
     assert!(!it.plan.is_runnable());
+}
+
+#[test]
+fn a_call_that_holds_too_much_is_killed_long_before_the_state_is_full() {
+    let limits = Limits { memory_per_call: 2 << 20, ..Limits::default() };
+    let main = "pbx.internal('1', function(call)
+        local t = {}
+        for i = 1, 8 do t[i] = ('x'):rep(1000000) .. i end
+        call:sleep(1)
+    end)";
+    let mut it = World::with(limits, &[("main.lua", main)]);
+    it.begin(1, "1").unwrap();
+    it.run();
+    assert!(it.told()[0].starts_with("c1 killed at main.lua:"));
 }

@@ -91,6 +91,10 @@ fn holes_are_closed() {
             "print(pcall(function() pbx.log.info = 1 end))",
             "log false main.lua:2: pbx.log cannot be changed (in 'info')",
         ),
+        (
+            "print(pcall(function() _G.print = 1 end))",
+            "log false main.lua:2: assignment to undeclared global 'print' (use local)",
+        ),
         ("print(load('return 1 + 1')())", "log 2"),
         ("print(load('x ='))", "log nil"),
         (
@@ -129,4 +133,14 @@ fn a_comparator_may_wait_and_sorting_is_stable() {
     let told = it.told();
     assert!(told.contains(&"c1 log 1 2 3 at main.lua:4".to_owned()), "{told:?}");
     assert!(told.contains(&"c1 log aabbcc at main.lua:5".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_search_is_paid_for_by_its_steps_of_which_it_has_so_many() {
+    let units = |pattern: &str| {
+        let body = format!("print((pcall(string.find, ('a'):rep(2000), '{pattern}')))");
+        World::handler(&body).plan.units()
+    };
+    let cost = units(".-b") - units("a");
+    assert!((90_000..=110_000).contains(&cost), "{cost}");
 }

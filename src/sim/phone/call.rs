@@ -35,6 +35,8 @@ pub struct Call {
     pub(super) version: u32,
     /// What its owner does next.
     pub(super) next: Option<(Mono, Act)>,
+    /// Its owner hangs up as soon as that is allowed.
+    pub(super) leaves_soon: bool,
     mouth: Option<Mouth>,
 }
 
@@ -163,6 +165,7 @@ impl Call {
             ours,
             version: 1,
             next: None,
+            leaves_soon: false,
             mouth: None,
         }
     }

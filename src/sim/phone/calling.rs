@@ -1,6 +1,7 @@
 //! How a phone makes, takes and ends calls.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -11,7 +12,7 @@ use super::call::Act;
 use super::client::Purpose;
 use super::served::Served;
 use super::session::Session;
-use super::{Call, Ending, Letter, Out, Phase, Phone, Reply};
+use super::{Call, Ending, Letter, Out, Phase, Phone, Reply, Side};
 
 impl Phone {
     /// Calls a number. The call is the last of [`Phone::calls`] from now on.
@@ -23,11 +24,25 @@ impl Phone {
         self.request(now, Purpose::Invite(self.calls.len() - 1), 0, out);
     }
 
-    /// Ends every call that is up.
+    /// Ends every call in whatever way its state asks for: it is given up, declined or hung up.
     pub fn hang_up(&mut self, now: Mono, out: &mut Out) {
         for nth in 0..self.calls.len() {
-            if self.calls[nth].phase == Phase::Up && self.calls[nth].confirmed {
-                self.leave(now, nth, out);
+            let Call { phase, side, confirmed, .. } = self.calls[nth];
+            match (phase, side) {
+                (Phase::Ringing, Side::Caller) => {
+                    self.calls[nth].next = None;
+                    self.calls[nth].phase = Phase::Cancelled;
+                    self.cancel(now, nth, out);
+                }
+                (Phase::Ringing, Side::Callee) => {
+                    if let Some(invite) = self.open_invite(nth) {
+                        self.refuse(now, invite, nth, 603, out);
+                    }
+                }
+                (Phase::Up, _) if confirmed => self.leave(now, nth, out),
+                // RFC 3261 §15: not before the ACK.
+                (Phase::Up, _) => self.calls[nth].leaves_soon = true,
+                (Phase::Cancelled | Phase::Leaving | Phase::Over(_), _) => {}
             }
         }
     }
@@ -226,7 +241,9 @@ impl Phone {
         let call = &mut self.calls[nth];
         if !call.confirmed {
             call.confirmed = true;
-            call.next = self.behaviour.hang_up_after.map(|it| (now + it, Act::HangUp));
+            let soon = call.leaves_soon.then_some(Duration::ZERO);
+            let after = soon.or(self.behaviour.hang_up_after);
+            call.next = after.map(|it| (now + it, Act::HangUp));
         }
         if let Some(theirs) = Session::read(ack.body()) {
             call.speak(now, &theirs, &mut self.rng);

@@ -122,6 +122,75 @@ fn a_reinvite_is_offered_answered_and_acked() {
 }
 
 #[test]
+fn a_peer_that_has_moved_is_reached_where_it_is_now() {
+    let mut it = Table::up();
+    let tag = it.tag.clone();
+    it.hears_from("10.0.0.9:1024", &with_body(&within("INVITE", 2, &tag, "r1")));
+    it.endpoint.accept(it.now, LEG, SDP);
+    it.now = Mono::from_millis(500);
+    it.endpoint.handle_timeout(it.now);
+    it.hears_from("10.0.0.9:1024", &within("ACK", 2, &tag, "ack2"));
+    it.endpoint.hang_up(it.now, LEG, &Reason::q850(16));
+    let places: Vec<_> = it.endpoint.sends.drain(..).map(|it| it.0.remote.to_string()).collect();
+    assert_eq!(places, ["10.0.0.9:1024"; 4], "100, 200, 200 again, BYE");
+}
+
+#[test]
+fn a_reinvite_from_elsewhere_moves_the_peer() {
+    let mut it = Table::up();
+    let tag = it.tag.clone();
+    let moved =
+        |text: String| text.replace("Contact: <sip:ann@10.0.0.2", "Contact: <sip:ann@10.0.0.9");
+    it.hears(&moved(with_body(&within("INVITE", 2, &tag, "r1"))));
+    it.endpoint.accept(it.now, LEG, SDP);
+    it.hears(&moved(within("ACK", 2, &tag, "a2")));
+    it.sent();
+    it.endpoint.hang_up(it.now, LEG, &Reason::q850(16));
+    assert_eq!(it.sent(), ["BYE sip:ann@10.0.0.9:5060 SIP/2.0"]);
+}
+
+#[test]
+fn only_the_peers_ack_for_this_answer_ends_its_resends() {
+    let mut it = Table::up();
+    let tag = it.tag.clone();
+    it.hears(&with_body(&within("INVITE", 2, &tag, "r1")));
+    it.endpoint.accept(it.now, LEG, SDP);
+    it.sent();
+    it.hears(&within("ACK", 1, &tag, "a1"));
+    it.hears(&within("ACK", 2, &tag, "a2").replace("tag=ann", "tag=eve"));
+    it.hears(&within("ACK", 2, "other", "a3"));
+    assert_eq!(it.told(), ["Offered"]);
+    assert_eq!(it.until(600), ["500 SIP/2.0 200 OK"]);
+    it.hears(&within("ACK", 2, &tag, "a4"));
+    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.until(40_000), [""; 0]);
+}
+
+#[test]
+fn a_cancel_that_comes_after_the_answer_changes_nothing() {
+    let mut it = Table::called();
+    it.endpoint.accept(it.now, LEG, SDP);
+    it.sent();
+    it.hears(&invite().replace("INVITE", "CANCEL").replace(BODY, ""));
+    assert_eq!(it.sent(), ["SIP/2.0 200 OK"]);
+    assert_eq!((it.told(), it.endpoint.dialogs()), (vec![], 1));
+    let tag = it.tag.clone();
+    it.hears(&within("ACK", 1, &tag, "ack1"));
+    assert_eq!(it.told(), ["Acked"]);
+}
+
+#[test]
+fn a_cancelled_reinvite_leaves_the_call_up() {
+    let mut it = Table::up();
+    let tag = it.tag.clone();
+    it.hears(&with_body(&within("INVITE", 2, &tag, "r1")));
+    it.sent();
+    it.hears(&within("CANCEL", 2, &tag, "r1"));
+    assert_eq!(it.sent(), ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
+    assert_eq!((it.told(), it.endpoint.dialogs()), (vec!["Offered".to_owned()], 1));
+}
+
+#[test]
 fn a_refused_reinvite_leaves_the_call_up() {
     let mut it = Table::up();
     let tag = it.tag.clone();
@@ -196,6 +265,20 @@ fn a_cancel_waits_for_the_first_sign_of_life() {
     it.hears(&answer(&invite, "487 Request Terminated", "bob", ""));
     assert_eq!(it.endpoint.dialogs(), 0);
     assert_eq!(it.told(), [""; 0], "who has hung up hears no more");
+}
+
+#[test]
+fn the_answer_to_a_cancel_is_none_to_its_invite() {
+    let mut it = Table::calling();
+    let invite = it.whole().remove(0);
+    it.hears(&answer(&invite, "180 Ringing", "bob", ""));
+    it.endpoint.hang_up(it.now, LEG, &Reason::q850(16));
+    it.sent();
+    let ok = answer(&invite, "200 OK", "bob", "").replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
+    it.hears(&ok);
+    assert_eq!((it.sent(), it.endpoint.dialogs()), (vec![], 1));
+    it.hears(&answer(&invite, "487 Request Terminated", "bob", ""));
+    assert_eq!((it.sent().len(), it.endpoint.dialogs()), (1, 0));
 }
 
 #[test]

@@ -10,6 +10,7 @@ fn a_phone_registers_refreshes_and_leaves() {
     assert_eq!(first.contacts, ["<sip:a@x>;expires=600"]);
     let again = it.register(at(100), "1001", flow(2), &register(2, "<sip:a@x>", 600)).unwrap();
     assert_eq!(again.contacts.len(), 1);
+    assert_eq!(it.poll_timeout(), Some(at(700)), "a refresh counts from now");
     let bound: Vec<_> = it.bindings("1001").cloned().collect();
     assert_eq!(bound, [Binding { contact: "sip:a@x".into(), flow: flow(2) }], "the newest flow");
     let gone = it.register(at(200), "1001", flow(2), &register(3, "<sip:a@x>", 0)).unwrap();
@@ -43,6 +44,17 @@ fn several_phones_ring_until_there_are_too_many() {
 }
 
 #[test]
+fn a_phone_that_comes_and_goes_takes_no_place_of_another() {
+    let mut it = Registrar::default();
+    for n in 0..3 * BINDINGS_MAX as u32 {
+        let contact = format!("<sip:a@x{n}>");
+        it.register(at(0), "1001", flow(1), &register(2 * n, &contact, 600)).unwrap();
+        it.register(at(0), "1001", flow(1), &register(2 * n + 1, &contact, 0)).unwrap();
+    }
+    assert!(it.is_empty() && it.by_aor.is_empty());
+}
+
+#[test]
 fn a_device_with_a_new_address_replaces_its_old_one() {
     let mut it = Registrar::default();
     let contact = |host| format!("<sip:a@{host}>;+sip.instance=\"<urn:uuid:1>\"");
@@ -58,10 +70,16 @@ fn what_comes_late_or_asks_too_little_changes_nothing() {
     it.register(at(0), "1001", flow(1), &register(5, "<sip:a@x>", 600)).unwrap();
     let late = it.register(at(0), "1001", flow(1), &register(4, "<sip:a@x>", 0));
     assert_eq!(late, Err(Refused::OutOfOrder));
+    let same = it.register(at(0), "1001", flow(1), &register(5, "<sip:a@x>", 0));
+    assert_eq!(same, Err(Refused::OutOfOrder), "the number must rise");
     let brief = it.register(at(0), "1001", flow(1), &register(6, "<sip:b@x>", 5));
     assert_eq!(brief, Err(Refused::TooBrief));
     let star = it.register(at(0), "1001", flow(1), &register(7, "*", 60));
     assert!(matches!(star, Err(Refused::Malformed(_))));
+    let bare = String::from_utf8(register(8, "*", 0).bytes().to_vec()).unwrap();
+    let bare = message(&bare.replace("Expires: 0\r\n", ""));
+    let bare = it.register(at(0), "1001", flow(1), &bare);
+    assert!(matches!(bare, Err(Refused::Malformed(_))), "a star alone removes nothing");
     assert_eq!(it.len(), 1);
 }
 

@@ -1,0 +1,419 @@
+//! Phones speak to a switch in plain text, on a clock of ours; its plan rings whoever is dialled.
+//! Ann is 1001 at 10.0.0.2, Bob is 1002 and has as many phones as a story needs.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use md5::{Digest as _, Md5};
+
+use super::plan::{End, Generation, NoRoute, State, View};
+use super::*;
+use crate::base::{CallId, Cause, Mono, Now, OpId, Rng, StreamId};
+use crate::directory::{Extension, ExtensionId, Number};
+use crate::media::{Command, Stats};
+use crate::sdp::Codec;
+use crate::sip::Transport;
+
+#[test]
+fn nobody_registers_a_phone_for_somebody_else() {
+    let mut it = House::new();
+    let stolen = register("1002", ANN);
+    assert_eq!(it.asks(ANN, "1001", &stolen), ["SIP/2.0 403 Forbidden"]);
+    assert_eq!(it.switch.census().bindings, 0);
+    assert_eq!(it.asks(ANN, "1001", &register("1001", ANN)), ["SIP/2.0 200 OK"]);
+    assert_eq!(it.switch.census().bindings, 1);
+}
+
+#[test]
+fn nobody_calls_in_the_name_of_somebody_else() {
+    let mut it = House::with_phones(&[BOB]);
+    let forged = invite(70, OFFER).replace("From: <sip:1001@", "From: <sip:1002@");
+    assert_eq!(it.asks(ANN, "1001", &forged), ["SIP/2.0 403 Forbidden"]);
+    assert_eq!(it.switch.census().calls, 0);
+}
+
+#[test]
+fn every_call_takes_one_hop_and_the_last_one_is_refused() {
+    let mut it = House::with_phones(&[BOB]);
+    assert_eq!(it.asks(ANN, "1001", &invite(0, OFFER)), ["SIP/2.0 483 Too Many Hops"]);
+    it.asks(ANN, "1001", &invite(5, OFFER));
+    assert_eq!(line(&it.last(BOB), "Max-Forwards"), "Max-Forwards: 4");
+}
+
+#[test]
+fn the_first_of_two_phones_gets_the_call_and_the_other_hears_that_it_was_taken() {
+    let mut it = House::with_phones(&[BOB, CELL]);
+    it.asks(ANN, "1001", &invite(70, OFFER));
+    let (desk, cell) = (it.last(BOB), it.last(CELL));
+    it.hears(BOB, &answer(&desk, "180 Ringing", ""));
+    it.hears(CELL, &answer(&cell, "180 Ringing", ""));
+    it.hears(CELL, &answer(&cell, "200 OK", "0"));
+    assert!(it.last(ANN).starts_with("SIP/2.0 200 OK"));
+    let cancel = it.last(BOB);
+    assert!(cancel.starts_with("CANCEL "), "{cancel}");
+    assert!(cancel.contains("Reason: SIP;cause=200;text=\"Call completed elsewhere\""));
+    assert!(it.last(CELL).starts_with("ACK "));
+    assert_eq!(it.joined, [(0, 2)], "the caller's stream and that of the second phone");
+    assert_eq!(it.closed, [1], "the stream of the first phone");
+}
+
+#[test]
+fn of_several_refusals_the_most_telling_one_is_told_whoever_was_first() {
+    for [first, second] in [["603 Decline", "486 Busy Here"], ["486 Busy Here", "603 Decline"]] {
+        let mut it = House::with_phones(&[BOB, CELL]);
+        it.asks(ANN, "1001", &invite(70, OFFER));
+        let (desk, cell) = (it.last(BOB), it.last(CELL));
+        it.hears(BOB, &answer(&desk, first, ""));
+        assert!(it.last(ANN).starts_with("SIP/2.0 100"), "one phone still rings");
+        it.hears(CELL, &answer(&cell, second, ""));
+        assert!(it.last(ANN).starts_with("SIP/2.0 486"), "{}", it.last(ANN));
+    }
+}
+
+#[test]
+fn a_later_offer_keeps_the_codec_that_both_legs_speak_and_raises_the_version() {
+    let mut it = House::with_phones(&[BOB]);
+    let ok = it.talk("8");
+    assert!(ok.contains("RTP/AVP 8\r\n"), "the caller speaks what the callee chose: {ok}");
+    it.hears(ANN, &later("INVITE", 2, &ok, OFFER));
+    let again = it.last(ANN);
+    assert!(again.starts_with("SIP/2.0 200") && again.contains("RTP/AVP 8\r\n"), "{again}");
+    assert_eq!(version(&again), version(&ok) + 1);
+    assert_eq!(it.agreed.last(), Some(&(0, Codec::Pcma)));
+    assert_eq!(line(&again, "Contact"), line(&ok, "Contact"));
+}
+
+#[test]
+fn a_later_offer_without_the_codec_is_refused_and_the_call_goes_on() {
+    let mut it = House::with_phones(&[BOB]);
+    let ok = it.talk("8");
+    let agreed = it.agreed.clone();
+    it.hears(ANN, &later("INVITE", 2, &ok, &OFFER.replace("0 8", "0")));
+    assert!(it.last(ANN).starts_with("SIP/2.0 488"));
+    assert_eq!((it.agreed.len(), it.switch.census().calls), (agreed.len(), 1));
+    it.hears(ANN, &later("ACK", 2, &ok, ""));
+    it.hears(ANN, &later("BYE", 3, &ok, ""));
+    assert!(it.last(BOB).starts_with("BYE "));
+}
+
+#[test]
+fn a_port_is_free_again_when_its_stream_is_closed_and_only_once() {
+    let mut it = House::with_phones(&[BOB]);
+    let ok = it.talk("0");
+    let free = |it: &House| it.switch.census().ports_free;
+    assert_eq!(free(&it), PORTS - 2);
+    it.hears(ANN, &later("BYE", 2, &ok, ""));
+    assert_eq!(free(&it), PORTS - 2, "the plane still has them");
+    for (count, stream) in [(1, 0), (1, 0), (2, 1), (2, 1)] {
+        it.frees(stream);
+        assert_eq!(free(&it), PORTS - 2 + count);
+    }
+}
+
+#[test]
+fn without_a_free_port_there_is_no_call() {
+    let mut it = House::with_phones(&[BOB]);
+    let calls: Vec<String> = (0..PORTS)
+        .map(|nth| {
+            let call = invite(70, OFFER).replace("Call-ID: a", &format!("Call-ID: {nth}"));
+            it.asks(ANN, "1001", &call.replace("z9hG4bKi", &format!("z9hG4bKi{nth}")));
+            it.last(ANN)
+        })
+        .collect();
+    assert!(calls.iter().filter(|it| it.starts_with("SIP/2.0 100")).count() == PORTS / 2);
+    assert!(calls.iter().skip(PORTS / 2).all(|it| it.starts_with("SIP/2.0 503")), "{calls:?}");
+}
+
+#[test]
+fn a_caller_who_gives_up_stops_the_ringing_and_a_script_may_only_sleep_then() {
+    let mut it = House::with_phones(&[BOB]);
+    let again = Op::Dial { targets: vec!["1002".into()], timeout: Duration::from_secs(30) };
+    it.switch.plan.parting = vec![again, Op::Sleep(Duration::from_secs(1))];
+    it.asks(ANN, "1001", &invite(70, OFFER));
+    let ringing = it.last(BOB);
+    it.hears(BOB, &answer(&ringing, "180 Ringing", ""));
+    let cancel = invite(70, "").replace("INVITE", "CANCEL").replace("z9hG4bK", "z9hG4bKagain");
+    let said = it.hears(ANN, &cancel);
+    assert_eq!(said, ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
+    assert!(it.last(BOB).starts_with("CANCEL "));
+    assert_eq!((it.streams.len(), it.closed.len()), (2, 2), "nobody is rung again");
+    let census = it.switch.census();
+    assert_eq!((census.calls, census.legs, census.ops), (1, 0, 1), "it sleeps");
+    it.sleeps(Duration::from_secs(2));
+    let census = it.switch.census();
+    assert_eq!((census.calls, census.ops), (0, 0));
+}
+
+const ANN: &str = "10.0.0.2:5060";
+const BOB: &str = "10.0.0.3:5060";
+const CELL: &str = "10.0.0.4:5060";
+const PORTS: usize = 8;
+const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\nc=IN IP4 10.0.0.2\r\nt=0 0\r\n\
+                     m=audio 4000 RTP/AVP 0 8\r\n";
+
+/// A switch and what has come out of it. Streams are counted from 0 as they are opened.
+struct House {
+    switch: Switch<Rings>,
+    now: Now,
+    /// What each peer was sent last.
+    sent: BTreeMap<String, String>,
+    streams: Vec<(StreamId, u16)>,
+    agreed: Vec<(usize, Codec)>,
+    joined: Vec<(usize, usize)>,
+    closed: Vec<usize>,
+}
+
+impl House {
+    fn new() -> Self {
+        let settings = Settings { realm: "house".to_owned(), advertise: None };
+        let mut it = Self {
+            switch: Switch::new(settings, Rng::from_seed(1), Rings::default()),
+            now: Now::default(),
+            sent: BTreeMap::new(),
+            streams: Vec::new(),
+            agreed: Vec::new(),
+            joined: Vec::new(),
+            closed: Vec::new(),
+        };
+        for (id, number) in [(1, "1001"), (2, "1002")] {
+            let number = Number::parse(number).unwrap();
+            let extension = Extension::new(ExtensionId(id), number, "X".into(), "secret".into());
+            it.takes(Input::Directory(Delta::Extension(extension)));
+        }
+        let ports = (0..PORTS as u16).map(|it| 20_000 + 2 * it).collect();
+        it.takes(Input::Ports { thread: 0, ports });
+        it
+    }
+
+    /// Bob's phones are at these addresses.
+    fn with_phones(addresses: &[&str]) -> Self {
+        let mut it = Self::new();
+        for address in addresses {
+            assert_eq!(it.asks(address, "1002", &register("1002", address)), ["SIP/2.0 200 OK"]);
+        }
+        it
+    }
+
+    /// Ann calls Bob, who chooses this payload type: the 200 that she gets.
+    fn talk(&mut self, payload_type: &str) -> String {
+        self.asks(ANN, "1001", &invite(70, OFFER));
+        let ringing = self.last(BOB);
+        self.hears(BOB, &answer(&ringing, "200 OK", payload_type));
+        let ok = self.last(ANN);
+        self.hears(ANN, &later("ACK", 1, &ok, ""));
+        ok
+    }
+
+    /// Somebody asks for something, and again with the answer to the challenge: the start lines of
+    /// what comes back to the second.
+    fn asks(&mut self, from: &str, user: &str, text: &str) -> Vec<String> {
+        self.hears(from, text);
+        let challenge = self.last(from);
+        let Some((_, nonce)) = challenge.split_once("nonce=\"") else {
+            return vec![challenge.lines().next().unwrap().to_owned()];
+        };
+        let nonce = nonce.split('"').next().unwrap();
+        let (method, uri) = text.split_once(' ').unwrap();
+        let uri = uri.split(' ').next().unwrap();
+        let a1 = hex(&format!("{user}:house:secret"));
+        let a2 = hex(&format!("{method}:{uri}"));
+        let response = hex(&format!("{a1}:{nonce}:00000001:c:auth:{a2}"));
+        let name = if method == "REGISTER" { "Authorization" } else { "Proxy-Authorization" };
+        let answer = format!(
+            "{name}: Digest username=\"{user}\", realm=\"house\", nonce=\"{nonce}\", \
+             uri=\"{uri}\", response=\"{response}\", qop=auth, nc=00000001, cnonce=\"c\"\r\nContact:"
+        );
+        let again = text.replace("z9hG4bK", "z9hG4bKagain").replace("Contact:", &answer);
+        self.hears(from, &again)
+    }
+
+    /// A datagram comes: the start lines of what goes back to its sender.
+    fn hears(&mut self, from: &str, text: &str) -> Vec<String> {
+        let (local, remote) = ("10.0.0.1:5060".parse().unwrap(), from.parse().unwrap());
+        let flow = Flow { transport: Transport::Udp, local, remote };
+        let bytes = Bytes::copy_from_slice(text.as_bytes());
+        let sent = self.takes(Input::Message { flow, bytes });
+        let back = sent.into_iter().filter(|it| it.0 == from);
+        back.map(|it| it.1.lines().next().unwrap().to_owned()).collect()
+    }
+
+    /// The plane closes a stream.
+    fn frees(&mut self, stream: usize) {
+        let (stream, port) = self.streams[stream];
+        self.takes(Input::Media(media::Event::Closed { stream, port, stats: Stats::default() }));
+    }
+
+    /// Time passes, and what fell due is done.
+    fn sleeps(&mut self, span: Duration) {
+        self.now.mono = self.now.mono + span;
+        let mut out = Vec::new();
+        self.switch.handle_timeout(self.now, &mut out);
+        self.carry_out(out);
+    }
+
+    fn takes(&mut self, input: Input) -> Vec<(String, String)> {
+        self.now.mono = self.now.mono + Duration::from_millis(1);
+        let mut out = Vec::new();
+        self.switch.handle(self.now, input, &mut out);
+        self.carry_out(out)
+    }
+
+    fn carry_out(&mut self, out: Vec<Output>) -> Vec<(String, String)> {
+        let mut sent = Vec::new();
+        for it in out {
+            match it {
+                Output::Send { flow, bytes } => {
+                    let text = String::from_utf8(bytes.to_vec()).unwrap();
+                    sent.push((flow.remote.to_string(), text));
+                }
+                Output::Media { command, .. } => self.note(command),
+                Output::Fact(_) | Output::Traced(_) | Output::Trusted { .. } => {}
+            }
+        }
+        self.sent.extend(sent.iter().cloned());
+        sent
+    }
+
+    fn note(&mut self, command: Command) {
+        let nth = |it: StreamId| self.streams.iter().position(|known| known.0 == it).unwrap();
+        match command {
+            Command::Open(open) => self.streams.push((open.stream, open.port)),
+            Command::Agree { stream, agreed } => self.agreed.push((nth(stream), agreed.codec)),
+            Command::Join { a, b } => self.joined.push((nth(a), nth(b))),
+            Command::Close { stream } => self.closed.push(nth(stream)),
+            _ => {}
+        }
+    }
+
+    /// The last message that a peer was sent.
+    fn last(&self, to: &str) -> String {
+        self.sent[to].clone()
+    }
+}
+
+/// Rings whoever is dialled, and refuses with the reason when nobody answers.
+#[derive(Debug, Default)]
+struct Rings {
+    /// What it asks for when the call is over; without a sleep among it, nothing is left at once.
+    parting: Vec<Op>,
+    steps: VecDeque<Step>,
+    ops: BTreeMap<OpId, CallId>,
+}
+
+impl Rings {
+    fn ask(&mut self, call: CallId, op: Op) {
+        let id = OpId(self.ops.len() as u64 + 1);
+        self.ops.insert(id, call);
+        self.steps.push_back(Step::Do { call, id, op, at: plan::Place::default() });
+    }
+}
+
+impl Plan for Rings {
+    fn begin_load(&mut self, _: plan::Files) {}
+
+    fn begin_below(&mut self, _: CallId) -> Result<plan::Place, NoRoute> {
+        Err(NoRoute)
+    }
+
+    fn begin(&mut self, _: Now, call: CallId, view: View) -> Result<(), NoRoute> {
+        let timeout = Duration::from_secs(30);
+        self.ask(call, Op::Dial { targets: vec![view.to], timeout });
+        Ok(())
+    }
+
+    fn advance(&mut self, _: CallId, _: State) {}
+
+    fn resume(&mut self, _: Now, op: OpId, outcome: Outcome) {
+        let call = self.ops[&op];
+        match outcome {
+            Outcome::Unanswered { cause, .. } => self.ask(call, Op::Reject(cause)),
+            Outcome::Done => self.steps.push_back(Step::Over { call }),
+            _ => self.steps.push_back(Step::Handled { call, end: End::Returned }),
+        }
+    }
+
+    fn hang_up(&mut self, _: Now, call: CallId, _: Cause) {
+        let parting = std::mem::take(&mut self.parting);
+        if parting.is_empty() {
+            self.steps.push_back(Step::Over { call });
+        }
+        parting.into_iter().for_each(|it| self.ask(call, it));
+    }
+
+    fn run(&mut self, _: Now) -> Option<Step> {
+        self.steps.pop_front()
+    }
+
+    fn is_runnable(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    fn poll_timeout(&self) -> Option<Mono> {
+        None
+    }
+
+    fn handle_timeout(&mut self, _: Now) {}
+
+    fn generation(&self) -> Generation {
+        Generation(0)
+    }
+}
+
+fn register(number: &str, address: &str) -> String {
+    format!(
+        "REGISTER sip:house SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bKr{number}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:{number}@house>;tag=r\r\nTo: <sip:{number}@house>\r\n\
+         Call-ID: {address}\r\nCSeq: 1 REGISTER\r\nContact: <sip:{number}@{address}>\r\n\r\n"
+    )
+}
+
+fn invite(hops: u32, offer: &str) -> String {
+    format!(
+        "INVITE sip:1002@house SIP/2.0\r\nVia: SIP/2.0/UDP {ANN};branch=z9hG4bKi\r\n\
+         Max-Forwards: {hops}\r\nFrom: <sip:1001@house>;tag=ann\r\nTo: <sip:1002@house>\r\n\
+         Call-ID: a\r\nCSeq: 1 INVITE\r\nContact: <sip:1001@{ANN}>\r\n\
+         Content-Type: application/sdp\r\n\r\n{offer}"
+    )
+}
+
+/// A request of Ann's within the call that this 200 answered.
+fn later(method: &str, number: u32, ok: &str, body: &str) -> String {
+    let to = line(ok, "To");
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "{method} sip:10.0.0.1:5060 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP {ANN};branch=z9hG4bK{method}{number}\r\nMax-Forwards: 70\r\n\
+         From: <sip:1001@house>;tag=ann\r\n{to}\r\nCall-ID: a\r\nCSeq: {number} {method}\r\n\
+         Contact: <sip:1001@{ANN}>\r\n{kind}\r\n{body}"
+    )
+}
+
+/// What a phone of Bob's says to our INVITE; with a payload type, its answer has that one.
+fn answer(invite: &str, status: &str, payload_type: &str) -> String {
+    let [via, from, to, call_id, cseq] =
+        ["Via", "From", "To", "Call-ID", "CSeq"].map(|it| line(invite, it));
+    let body = match payload_type {
+        "" => String::new(),
+        _ => OFFER.replace("0 8", payload_type),
+    };
+    format!(
+        "SIP/2.0 {status}\r\n{via}\r\n{from}\r\n{to};tag=bob\r\n{call_id}\r\n{cseq}\r\n\
+         Contact: <sip:1002@{BOB}>\r\nContent-Type: application/sdp\r\n\r\n{body}"
+    )
+}
+
+fn line(message: &str, name: &str) -> String {
+    let start = format!("{name}: ");
+    message.lines().find(|it| it.starts_with(&start)).unwrap().to_owned()
+}
+
+/// The version in the `o=` line.
+fn version(message: &str) -> u64 {
+    let origin = message.lines().find(|it| it.starts_with("o=")).unwrap();
+    origin.split(' ').nth(2).unwrap().parse().unwrap()
+}
+
+fn hex(text: &str) -> String {
+    Md5::digest(text).iter().map(|it| format!("{it:02x}")).collect()
+}
