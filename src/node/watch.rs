@@ -107,9 +107,10 @@ impl Eyes {
             // It fails where the directory is gone, and with it what watched it.
             _ = watcher.unwatch(&before);
         }
-        self.real = self.path.canonicalize().ok().filter(|it| it.is_dir());
+        // The parent first: whether there is a directory is asked when nobody can make one unseen.
         let parent = self.path.parent().filter(|it| it.is_dir());
         let parent = parent.map_or(Ok(()), |it| watcher.watch(it, RecursiveMode::NonRecursive));
+        self.real = self.path.canonicalize().ok().filter(|it| it.is_dir());
         let watched = parent.and_then(|()| match &self.real {
             Some(it) => watcher.watch(it, RecursiveMode::Recursive),
             None => Ok(()),
