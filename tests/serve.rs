@@ -202,9 +202,19 @@ fn an_edit_is_live_within_two_seconds_and_a_broken_one_changes_nothing() {
     });
     assert_ne!(fourth, fifth);
 
+    let (sixth, _) = ours("a directory that becomes a link", &|| {
+        fs::rename(&scripts, pbx.file("release")).unwrap();
+        std::os::unix::fs::symlink("release", &scripts).unwrap();
+        fs::write(pbx.file("release/lib/x.lua"), "return 6").unwrap();
+    });
+    let (seventh, _) = ours("an edit behind the link", &|| {
+        fs::write(pbx.file("release/lib/x.lua"), "return 7").unwrap();
+    });
+    assert_ne!(sixth, seventh);
+
     // The same again is no news; nor is the old directory, which nobody watches any more.
     let (_, all) = pbx.get("/api/v1/scripts");
-    fs::write(scripts.join("lib/x.lua"), "return 5").unwrap();
+    fs::write(scripts.join("lib/x.lua"), "return 7").unwrap();
     fs::write(pbx.file("before/main.lua"), "").unwrap();
     wait::let_pass(Duration::from_millis(800));
     assert_eq!(pbx.get("/api/v1/scripts").1, all);

@@ -16,6 +16,9 @@ const ALL_MAX: usize = 2 << 20;
 /// Directories within directories. It also ends a circle of symbolic links.
 const DEPTH_MAX: usize = 8;
 
+/// What a problem of the directory itself names as its file.
+const HERE: &str = ".";
+
 /// Where the user's scripts are, or would be.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
@@ -60,7 +63,7 @@ impl Folder {
     pub(super) fn describe(&self, problem: &Problem) -> String {
         let Problem { at, message } = problem;
         match self.path.join(&at.file) {
-            _ if at.file.is_empty() => format!("{}: {message}", self.path.display()),
+            _ if at.file == HERE => format!("{}: {message}", self.path.display()),
             file if file.is_file() => format!("{}:{}: {message}", file.display(), at.line),
             _ => problem.to_string(),
         }
@@ -70,7 +73,7 @@ impl Folder {
         if !self.is_named && !self.path.exists() {
             return Ok(Vec::new());
         }
-        let root = self.path.canonicalize().map_err(|e| problem("", &e))?;
+        let root = self.path.canonicalize().map_err(|e| problem(HERE, &e))?;
         let mut files = Vec::new();
         collect(&root, &root, "", 0, &mut files)?;
         files.sort();
@@ -98,8 +101,9 @@ fn collect(
     if depth > DEPTH_MAX {
         return Err(problem(prefix, &"lies too deep"));
     }
-    for entry in fs::read_dir(directory).map_err(|e| problem(prefix, &e))? {
-        let path = entry.map_err(|e| problem(prefix, &e))?.path();
+    let here = || if prefix.is_empty() { HERE } else { prefix };
+    for entry in fs::read_dir(directory).map_err(|e| problem(here(), &e))? {
+        let path = entry.map_err(|e| problem(here(), &e))?.path();
         let Some(name) = path.file_name().and_then(|it| it.to_str()) else { continue };
         // Editors keep their drafts in hidden files.
         if name.starts_with('.') {
@@ -121,7 +125,7 @@ fn collect(
             files.push((full, real));
         }
         if files.len() > FILES_MAX {
-            return Err(problem(prefix, &"there are more than 1000 scripts"));
+            return Err(problem(here(), &"there are more than 1000 scripts"));
         }
     }
     Ok(())

@@ -161,6 +161,7 @@ fn start_switch(
         let mut out = Vec::new();
         match switch.start(desk.clock.now(), scripts, &mut out) {
             Ok(generation) => {
+                desk.view.publish(switch.loads());
                 _ = loaded.send(Ok(generation));
                 switch::run(desk, switch, out, inputs)
             }

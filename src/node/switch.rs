@@ -155,7 +155,8 @@ impl View {
         current.and_then(|it| it.generation).unwrap_or(Generation(0))
     }
 
-    fn publish(&self, loads: &[Load]) {
+    /// Tells the outside of them.
+    pub(super) fn publish(&self, loads: &[Load]) {
         *self.loads.lock().unwrap_or_else(PoisonError::into_inner) = loads.into();
     }
 }

@@ -27,6 +27,10 @@ const AGAIN: Duration = Duration::from_millis(50);
 /// How often we look by ourselves where the system cannot tell us.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// How often we look although the system would tell us: it does not tell of a link further up that
+/// leads elsewhere now, nor of files on another machine.
+const LOOK_ANYWAY: Duration = Duration::from_secs(60);
+
 /// What the thread works with.
 pub(super) struct Desk {
     /// What is watched.
@@ -80,6 +84,8 @@ impl Desk {
 /// Sees that something has changed.
 struct Eyes {
     path: PathBuf,
+    /// Where the directory really was when it was watched last: it may be a link.
+    real: Option<PathBuf>,
     watcher: Option<RecommendedWatcher>,
     /// Whether the system tells us; then nobody needs to look.
     sees: bool,
@@ -89,7 +95,7 @@ struct Eyes {
 
 impl Eyes {
     fn new(path: PathBuf, bell: SyncSender<()>) -> Self {
-        let mut it = Self { path, watcher: None, sees: true, bell };
+        let mut it = Self { path, real: None, watcher: None, sees: true, bell };
         it.watcher = it.note(it.watcher());
         it
     }
@@ -97,24 +103,23 @@ impl Eyes {
     /// Watches what is there now: the directory may have been made or replaced, or others in it.
     fn open(&mut self) {
         let Some(watcher) = &mut self.watcher else { return };
-        // It fails where nothing was watched yet.
-        _ = watcher.unwatch(&self.path);
+        if let Some(before) = self.real.take() {
+            // It fails where the directory is gone, and with it what watched it.
+            _ = watcher.unwatch(&before);
+        }
+        // The parent first: whether there is a directory is asked when nobody can make one unseen.
         let parent = self.path.parent().filter(|it| it.is_dir());
-        let watched = parent
-            .map_or(Ok(()), |it| watcher.watch(it, RecursiveMode::NonRecursive))
-            .and_then(|()| match self.path.is_dir() {
-                true => watcher.watch(&self.path, RecursiveMode::Recursive),
-                false => Ok(()),
-            });
+        let parent = parent.map_or(Ok(()), |it| watcher.watch(it, RecursiveMode::NonRecursive));
+        self.real = self.path.canonicalize().ok().filter(|it| it.is_dir());
+        let watched = parent.and_then(|()| match &self.real {
+            Some(it) => watcher.watch(it, RecursiveMode::Recursive),
+            None => Ok(()),
+        });
         self.note(watched);
     }
 
     fn wait(&self, changes: &Receiver<()>) {
-        if self.sees {
-            _ = changes.recv();
-        } else {
-            _ = changes.recv_timeout(LOOK);
-        }
+        _ = changes.recv_timeout(if self.sees { LOOK_ANYWAY } else { LOOK });
     }
 
     fn watcher(&self) -> notify::Result<RecommendedWatcher> {
@@ -143,15 +148,17 @@ impl Eyes {
     }
 }
 
-/// Whether a file or directory of ours may be another now. That somebody reads it is no change: we
-/// do so ourselves.
+/// Whether a file or directory of ours may be another now. Our neighbours do not concern us, nor
+/// that somebody reads: we do so ourselves.
 fn concerns(event: &Event, path: &Path) -> bool {
     let is_change = match event.kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
         EventKind::Access(_) => false,
         _ => true,
     };
-    event.need_rescan() || (is_change && event.paths.iter().any(|it| it.starts_with(path)))
+    let parent = path.parent();
+    let is_neighbour = |it: &Path| it != path && (it.parent() == parent || Some(it) == parent);
+    event.need_rescan() || (is_change && event.paths.iter().any(|it| !is_neighbour(it)))
 }
 
 #[cfg(test)]
@@ -177,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_changes_below_the_directory_concern_us() {
+    fn only_changes_of_the_directory_concern_us() {
         let ours = Path::new("/data/scripts");
         let create = EventKind::Create(CreateKind::File);
         let read = EventKind::Access(AccessKind::Open(AccessMode::Any));
@@ -185,7 +192,8 @@ mod tests {
         assert!(check(create, "/data/scripts/main.lua"));
         assert!(check(EventKind::Modify(ModifyKind::Any), "/data/scripts"));
         assert!(!check(create, "/data/moonswitch.db-wal"));
-        assert!(!check(create, "/data/scripts.old/main.lua"));
+        assert!(check(create, "/releases/5/main.lua"), "the directory may be a link");
+        assert!(!check(EventKind::Modify(ModifyKind::Any), "/data"));
         assert!(!check(read, "/data/scripts/main.lua"));
         assert!(concerns(&Event::new(EventKind::Other).set_flag(Flag::Rescan), ours));
     }
