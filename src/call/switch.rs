@@ -202,8 +202,9 @@ impl<P: Plan> Switch<P> {
         match event {
             media::Event::Played { op, .. } => self.played(now, op, out),
             media::Event::Closed { stream, port, stats } => {
-                if let Some(Held { thread, call, leg }) = self.streams.remove(&stream) {
-                    self.ports.give_back(thread, port);
+                if let Some(held) = self.streams.remove(&stream) {
+                    let Held { call, leg, .. } = held;
+                    self.ports.give_back(held.thread, port);
                     out.push(Output::Traced(Traced {
                         call,
                         detail: Detail::Closed { leg, stats },
