@@ -10,7 +10,7 @@ use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
 use super::switch::{Switch, tell};
-use crate::base::{CallId, Cause, LegId, Now, OpId};
+use crate::base::{CallId, Cause, LegId, Now, OpId, StreamId};
 use crate::media::Tone;
 use crate::media::{Command, Source};
 use crate::sdp::{self, Direction, Session};
@@ -117,11 +117,12 @@ impl<P: Plan> Switch<P> {
         };
         let (thread, stream) = (audio.thread, audio.stream);
         audio.agreed = Some(agreed.clone());
-        let codec = agreed.codec;
-        out.push(Output::Media { thread, command: Command::Agree { stream, agreed } });
+        let signalling = callee.flow.remote.ip();
+        let command = Command::Agree { stream, agreed: agreed.clone(), signalling };
+        out.push(Output::Media { thread, command });
         tell(out, now, Some(id), What::Answered { leg });
         // Its offer held the caller's codecs only, so the caller can always be answered with it.
-        if !self.answer_caller(now, id, Some(codec), out) {
+        if !self.answer_caller(now, id, Some(&agreed), out) {
             return;
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -156,18 +157,25 @@ impl<P: Plan> Switch<P> {
         self.lost(now, id, leg, cause, status, out);
     }
 
-    /// A leg's peer has hung up, or the caller has given up.
-    pub(super) fn leg_left(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
+    /// A leg's peer has hung up, or the caller has given up, or the peer is gone.
+    pub(super) fn leg_left(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        cause: Cause,
+        out: &mut Vec<Output>,
+    ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.caller.id == leg {
-            return self.end_call(now, id, Cause::Hangup, out);
+            return self.end_call(now, id, cause, out);
         }
         self.legs.remove(&leg);
         let Some(callee) = call.take_callee(leg) else { return };
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause: Cause::Hangup, status: None });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None });
         if let Some(Job::Talk { op, leg: own, since }) = call.job
             && own == leg
         {
@@ -176,6 +184,21 @@ impl<P: Plan> Switch<P> {
             let talk = Talk { by: callee.who, duration, ended_by_caller: false };
             self.resume(now, op, Outcome::Talked(talk));
         }
+    }
+
+    /// Nothing is heard of a peer any more: it is treated as if it had hung up. A caller who is not
+    /// answered yet only listens, and may.
+    pub(super) fn stream_silent(&mut self, now: Now, stream: StreamId, out: &mut Vec<Output>) {
+        let Some(id) = self.streams.get(&stream).map(|it| it.call) else { return };
+        let Some(call) = self.calls.get(&id).filter(|it| it.is_answered()) else { return };
+        let caller = call.caller.id;
+        let mut legs = call.callees.iter().chain(std::iter::once(&call.caller));
+        let is_it = |it: &&Leg| it.audio.as_ref().is_some_and(|it| it.stream == stream);
+        let Some(leg) = legs.find(is_it).map(|it| it.id) else { return };
+        if leg != caller {
+            self.endpoint.hang_up(now.mono, leg, &Reason::of(Cause::Lost));
+        }
+        self.leg_left(now, id, leg, Cause::Lost, out);
     }
 
     /// Nobody has answered in time.
@@ -231,12 +254,14 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) {
         let leg = LegId(self.next_id());
-        let Some(audio) = self.open_audio(id, out) else {
+        let Some(mut audio) = self.open_audio(id, out) else {
             return target.note(Cause::Limit, 503);
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let codecs = call.caller.codecs();
+        audio.ptime_ms = call.caller.packet_ms();
         let offer = sdp::offer(&audio.local(&self.endpoint, binding.flow), &codecs);
+        audio.said = Some(offer.text().to_owned());
         let invitation = Invitation {
             uri: &binding.contact,
             flow: binding.flow,
@@ -324,5 +349,6 @@ fn rank(cause: Cause) -> u8 {
         Cause::Failed => 6,
         Cause::Offline => 7,
         Cause::NotFound => 8,
+        Cause::Lost => 9,
     }
 }

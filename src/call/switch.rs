@@ -71,6 +71,7 @@ pub struct Switch<P> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     pub(super) thread: u8,
+    pub(super) call: CallId,
 }
 
 /// The most steps of scripts between two inputs; a flow that computes ends the turn earlier.
@@ -184,7 +185,7 @@ impl<P: Plan> Switch<P> {
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
             invite::Event::Acked => {}
             invite::Event::Offered { sdp } => self.reoffered(now, id, leg, sdp, out),
-            invite::Event::Ended(_) => self.leg_left(now, id, leg, out),
+            invite::Event::Ended(_) => self.leg_left(now, id, leg, Cause::Hangup, out),
         }
     }
 
@@ -196,6 +197,7 @@ impl<P: Plan> Switch<P> {
                     self.ports.give_back(held.thread, port);
                 }
             }
+            media::Event::Silent { stream } => self.stream_silent(now, stream, out),
             media::Event::Digit { .. } => {}
         }
     }

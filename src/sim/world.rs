@@ -31,6 +31,8 @@ pub struct World {
     due: Vec<Option<Mono>>,
     letters: Link<Letter>,
     frames: Link<Frame>,
+    /// RTP and RTCP packets to addresses where nobody is.
+    pub astray: u64,
     /// RTP and RTCP packets that set out.
     frames_sent: u64,
     house: Option<House>,
@@ -89,6 +91,7 @@ impl World {
             due: Vec::new(),
             letters: Link::new(config.letters, rng.fork()),
             frames: Link::new(config.frames, rng.fork()),
+            astray: 0,
             frames_sent: 0,
             house,
             inspector: None,
@@ -179,6 +182,16 @@ impl World {
             format_args!("dials {number}"),
         );
         self.with(phone, |phone, now, out| phone.dial(now, number, out));
+    }
+
+    /// A phone leaves the network without a word.
+    pub fn vanish(&mut self, phone: usize) {
+        self.with(phone, |phone, _, _| phone.vanish());
+    }
+
+    /// Somebody who is no phone sends a packet to a media port.
+    pub fn throw(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        self.send_frame(Frame { from, to, bytes });
     }
 
     /// A phone ends its calls.
@@ -355,6 +368,8 @@ impl World {
                 self.send_frame(frame);
             }
             self.carry_out();
+        } else {
+            self.astray += 1;
         }
     }
 

@@ -137,6 +137,7 @@ fn anybody(dice: &mut Rng) -> Behaviour {
         hang_up_after: Some(secs(dice.below(6))),
         codecs: codecs[dice.below(3) as usize].clone(),
         expires: secs(20 + dice.below(100)),
+        ..Behaviour::default()
     }
 }
 

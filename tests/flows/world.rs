@@ -1,6 +1,5 @@
 //! The world that several tests share: the engine as it ships, and phones of two people.
 
-
 use std::time::Duration;
 
 use moonswitch::lua::{self, Files, Limits, LuaPlan};

@@ -1,0 +1,172 @@
+//! Calls that would go silent elsewhere: phones behind routers, strangers, phones that vanish.
+
+use std::net::SocketAddr;
+
+use moonswitch::base::Cause;
+use moonswitch::call::event::What;
+use moonswitch::sdp::Codec;
+use moonswitch::sim::phone::{Behaviour, Ending, Nat};
+use moonswitch::sim::{Config, World};
+
+use crate::world::{
+    ANN, BOB, ann_dials, assert_nothing_left, call, connected, ending, secs, two_phones,
+};
+
+/// How long a phone may say nothing.
+const SILENCE: u64 = 30;
+
+#[test]
+fn phones_behind_routers_hear_each_other() {
+    let nat = Some(Nat::default());
+    let ann = Behaviour { nat, hang_up_after: Some(secs(10)), ..Behaviour::default() };
+    let bob = Behaviour { nat, ..Behaviour::default() };
+    let mut world = two_phones(Config::clear(1), ann, bob);
+    ann_dials(&mut world, "1002");
+    assert!(connected(&world), "{}", world.trace.text());
+    for (phone, other) in [(ANN, BOB), (BOB, ANN)] {
+        let heard = call(&world, phone).ear.heard(world.phone(other).identity.voice);
+        assert!(heard >= 480, "{phone} heard {heard}");
+    }
+    assert_nothing_left(&mut world);
+}
+
+#[test]
+fn a_router_that_changes_its_mind_costs_less_than_a_fifth_of_a_second() {
+    for who in [ANN, BOB] {
+        let nat = Some(Nat { moves_after: Some(secs(5)) });
+        let mut phones = [Behaviour::default(), Behaviour::default()];
+        phones[ANN].hang_up_after = Some(secs(10));
+        phones[who].nat = nat;
+        let [ann, bob] = phones;
+        let mut world = two_phones(Config::clear(1), ann, bob);
+        ann_dials(&mut world, "1002");
+        for (phone, other) in [(ANN, BOB), (BOB, ANN)] {
+            let heard = call(&world, phone).ear.heard(world.phone(other).identity.voice);
+            assert!(heard >= 490, "{phone} heard {heard}");
+        }
+        assert!(world.phone(who).astray < 10);
+        assert_nothing_left(&mut world);
+    }
+}
+
+#[test]
+fn strangers_are_neither_heard_nor_fed_in_a_call() {
+    let nat = Some(Nat::default());
+    let ann = Behaviour { nat, hang_up_after: Some(secs(10)), ..Behaviour::default() };
+    let mut world = two_phones(Config::clear(1), ann, Behaviour::default());
+    world.dial(ANN, "1002");
+    let stranger: SocketAddr = "203.0.113.66:4000".parse().expect("an address");
+    world.run_until(secs(20), |it| speaks_to(it, BOB).is_some());
+    for seq in 0..500_u16 {
+        world.run_for(secs(20) / 1000);
+        for target in [ANN, BOB].iter().filter_map(|it| speaks_to(&world, *it)).collect::<Vec<_>>()
+        {
+            let [high, low] = seq.to_be_bytes();
+            let mut packet = vec![0x80, 0, high, low];
+            packet.resize(12 + 160, 0x55);
+            world.throw(stranger, target, packet);
+        }
+    }
+    world.run_until(secs(60), |it| call(it, ANN).ending().is_some());
+    assert!(connected(&world), "{}", world.trace.text());
+    for phone in [ANN, BOB] {
+        let ear = &call(&world, phone).ear;
+        assert_eq!((ear.unknown, ear.strange, ear.sources_changed), (0, 0, 0), "{ear:?}");
+    }
+    // Before Ann was heard of, Bob's first words went to the address that she believes in.
+    assert!(world.astray <= 3, "{} packets went astray", world.astray);
+    assert_nothing_left(&mut world);
+}
+
+#[test]
+fn who_talks_with_a_phone_that_vanished_is_hung_up() {
+    for (gone, left) in [(ANN, BOB), (BOB, ANN)] {
+        let mut phones = [Behaviour::default(), Behaviour::default()];
+        phones[gone].vanish_after = Some(secs(5));
+        let [ann, bob] = phones;
+        let mut world = two_phones(Config::clear(1), ann, bob);
+        world.dial(ANN, "1002");
+        assert!(world.run_until(secs(60), |it| is_over(it, gone)));
+        let began = world.now();
+        assert!(world.run_until(secs(120), |it| is_over(it, left)));
+        let waited = world.now().since(began);
+        assert!(waited <= secs(SILENCE + 1), "{waited:?}");
+        assert_eq!(ending(&world, left), Ending::HungUpByPeer);
+        assert_eq!(lost_legs(&world), 1, "{}", world.trace.text());
+        assert_nothing_left(&mut world);
+    }
+}
+
+#[test]
+fn an_echo_of_nobody_ends() {
+    let ann = Behaviour { vanish_after: Some(secs(5)), ..Behaviour::default() };
+    let mut world = two_phones(Config::clear(1), ann, Behaviour::default());
+    ann_dials(&mut world, "*43");
+    world.run_for(secs(SILENCE + 1));
+    assert_eq!(lost_legs(&world), 1);
+    assert_nothing_left(&mut world);
+}
+
+#[test]
+fn a_hold_may_be_silent_for_as_long_as_it_wants() {
+    for who in [ANN, BOB] {
+        let mut phones = [Behaviour::default(), Behaviour::default()];
+        phones[ANN].hang_up_after = Some(secs(220));
+        phones[who].hold_after = Some(secs(5));
+        phones[who].resume_after = Some(secs(205));
+        let [ann, bob] = phones;
+        let mut world = two_phones(Config::clear(1), ann, bob);
+        ann_dials(&mut world, "1002");
+        assert_eq!(ending(&world, ANN), Ending::HungUp, "{}", world.trace.text());
+        for (phone, other) in [(ANN, BOB), (BOB, ANN)] {
+            let heard = call(&world, phone).ear.heard(world.phone(other).identity.voice);
+            assert!((900..1100).contains(&heard), "{phone} heard {heard}");
+        }
+        assert_eq!(lost_legs(&world), 0);
+        assert_nothing_left(&mut world);
+    }
+}
+
+#[test]
+fn phones_that_share_a_codec_nobody_here_knows_talk_in_it() {
+    let wide = |number| Codec::other("speex", 16_000, 1, number, "").expect("a codec");
+    let ann = Behaviour {
+        codecs: vec![Codec::Opus, wide(107)],
+        hang_up_after: Some(secs(5)),
+        ..Behaviour::default()
+    };
+    let bob = Behaviour { codecs: vec![Codec::Pcma, wide(120)], ..Behaviour::default() };
+    let mut world = two_phones(Config::clear(1), ann, bob);
+    ann_dials(&mut world, "1002");
+    assert!(connected(&world), "{}", world.trace.text());
+    assert_nothing_left(&mut world);
+}
+
+fn speaks_to(world: &World, phone: usize) -> Option<SocketAddr> {
+    world.phone(phone).calls().last()?.speaks_to()
+}
+
+fn is_over(world: &World, phone: usize) -> bool {
+    world.phone(phone).calls().last().is_some_and(|it| it.ending().is_some())
+}
+
+/// How many legs ended because nothing was heard of them.
+fn lost_legs(world: &World) -> usize {
+    let mut of_callers = Vec::new();
+    let mut lost = 0;
+    for fact in &world.facts {
+        match &fact.what {
+            What::Began { leg, .. } => of_callers.push(*leg),
+            What::LegEnded { leg, cause: Cause::Lost, .. } => {
+                lost += usize::from(of_callers.contains(leg) || !ended_lost(world));
+            }
+            _ => {}
+        }
+    }
+    lost
+}
+
+/// Whether the call as a whole was lost: then its callee's leg went with its caller's.
+fn ended_lost(world: &World) -> bool {
+    world.facts.iter().any(|it| matches!(it.what, What::Ended { cause: Cause::Lost, .. }))
+}
