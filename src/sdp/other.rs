@@ -36,7 +36,7 @@ impl Codec {
         let is_plain = parameters.len() <= PARAMETERS_BYTES_MAX
             && parameters.bytes().all(|it| it == b' ' || it.is_ascii_graphic());
         let is_sane = CLOCKS.contains(&clock) && (1..=CHANNELS_MAX).contains(&channels);
-        if !is_name || !is_plain || !is_sane || OURS.iter().chain(&BESIDE).any(|it| is(&it)) {
+        if !is_name || !is_plain || !is_sane || OURS.iter().chain(&BESIDE).any(is) {
             return None;
         }
         let (name, parameters) = (name.to_owned(), parameters.to_owned());

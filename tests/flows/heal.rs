@@ -1,6 +1,9 @@
 //! Calls that would go silent elsewhere: phones behind routers, strangers, phones that vanish.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use moonswitch::base::Cause;
 use moonswitch::call::event::What;
@@ -128,10 +131,35 @@ fn a_hold_may_be_silent_for_as_long_as_it_wants() {
 }
 
 #[test]
+fn a_hold_and_its_end_are_new_versions_of_our_description() {
+    let ann = Behaviour {
+        hold_after: Some(secs(5)),
+        resume_after: Some(secs(10)),
+        hang_up_after: Some(secs(15)),
+        ..Behaviour::default()
+    };
+    let mut world = two_phones(Config::clear(1), ann, Behaviour::default());
+    let said = Rc::new(RefCell::new(BTreeSet::new()));
+    let ear = Rc::clone(&said);
+    world.inspect(move |message| {
+        let text = String::from_utf8_lossy(message).into_owned();
+        let origin = text.lines().find(|it| it.starts_with("o=- ") && it.ends_with(" 10.0.0.1"));
+        ear.borrow_mut().extend(origin.map(str::to_owned));
+    });
+    ann_dials(&mut world, "1002");
+    let mut versions: Vec<String> = Vec::new();
+    versions.extend(said.borrow().iter().filter_map(|it| Some(it.split(' ').nth(2)?.to_owned())));
+    versions.sort_unstable();
+    // Ann's leg has three, Bob's one.
+    assert_eq!(versions, ["1", "1", "2", "3"]);
+    assert_nothing_left(&mut world);
+}
+
+#[test]
 fn phones_that_share_a_codec_nobody_here_knows_talk_in_it() {
     let wide = |number| Codec::other("speex", 16_000, 1, number, "").expect("a codec");
     let ann = Behaviour {
-        codecs: vec![Codec::Opus, wide(107)],
+        codecs: vec![Codec::Opus, wide(97)],
         hang_up_after: Some(secs(5)),
         ..Behaviour::default()
     };

@@ -58,8 +58,13 @@ fn what_the_callee_says_of_the_codec_reaches_the_caller() {
     ] {
         let callee = ours.accept(&phone(answer_of), Direction::SendRecv).unwrap();
         assert_eq!((callee.pt_in, callee.codec.parameters()), (number, parameters));
-        let answer =
-            answer(&local(40002), &caller, &[callee.codec.clone()], Direction::SendRecv).unwrap();
+        let answer = answer(
+            &local(40002),
+            &caller,
+            std::slice::from_ref(&callee.codec),
+            Direction::SendRecv,
+        )
+        .unwrap();
         // The legs relay to each other only what is the same codec.
         assert_eq!(answer.agreed.codec, callee.codec);
         assert_eq!(answer.agreed.pt_in, number);

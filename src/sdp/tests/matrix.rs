@@ -51,7 +51,7 @@ fn orderings() -> Vec<Vec<Codec>> {
     while from < orderings.len() {
         for codec in &all {
             if !orderings[from].contains(codec) {
-                orderings.push([orderings[from].as_slice(), &[codec.clone()]].concat());
+                orderings.push([orderings[from].as_slice(), std::slice::from_ref(codec)].concat());
             }
         }
         from += 1;
