@@ -23,3 +23,5 @@ pub mod sip;
 pub mod cli;
 #[cfg(feature = "node")]
 pub mod node;
+#[cfg(feature = "node")]
+pub mod store;

@@ -33,8 +33,14 @@ const HEARD: f64 = 2.0;
 fn two_phones_hear_each_other_without_us() {
     gate::or_return!();
     let nobody = "127.0.0.1:9".parse().unwrap();
-    let account =
-        |number, hz| Account { number, password: "none", server: nobody, codec: PCMA, hz };
+    let account = |number, hz| Account {
+        number,
+        password: "none",
+        server: nobody,
+        transport: "udp",
+        codec: PCMA,
+        hz,
+    };
     let mut ann = Phone::start(&account("1001", 440));
     let mut bob = Phone::start(&account("1002", 1000));
     ann.dial_uri(&bob.address("1002"));
@@ -63,6 +69,24 @@ fn two_phones_talk_opus_and_the_caller_hangs_up() {
 fn two_phones_talk_opus_and_the_callee_hangs_up() {
     gate::or_return!();
     check_call(OPUS, Side::Callee);
+}
+
+#[test]
+fn two_phones_talk_whatever_carries_their_signalling() {
+    gate::or_return!();
+    for [ours, theirs] in [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"]] {
+        let pbx = Pbx::start();
+        let with = |which: usize, transport, hz| {
+            let (number, password) = EXTENSIONS[which];
+            let account = account(&pbx, number, password, PCMA, hz);
+            started(&pbx, &Account { transport, ..account })
+        };
+        let (mut ann, mut bob) = (with(0, ours, 440), with(1, theirs, 1000));
+        ann.dial("1002");
+        let ends = if ours == theirs { Side::Callee } else { Side::Caller };
+        talk_and_hang_up(&mut ann, &mut bob, ends);
+        nothing_is_left(&pbx);
+    }
 }
 
 #[test]
@@ -154,8 +178,13 @@ fn talk_and_hang_up(ann: &mut Phone, bob: &mut Phone, ends: Side) {
 /// A phone of one of the known extensions, registered.
 fn registered(pbx: &Pbx, which: usize, codec: &str, hz: u32) -> Phone {
     let (number, password) = EXTENSIONS[which];
+    started(pbx, &account(pbx, number, password, codec, hz))
+}
+
+/// Starts a phone and waits until it is registered.
+fn started(pbx: &Pbx, account: &Account<'_>) -> Phone {
     let before = pbx.health("registrations");
-    let phone = Phone::start(&account(pbx, number, password, codec, hz));
+    let phone = Phone::start(account);
     wait_for("a registration", Duration::from_secs(15), || {
         (pbx.health("registrations") > before).then_some(())
     });
@@ -169,7 +198,7 @@ fn account<'a>(
     codec: &'a str,
     hz: u32,
 ) -> Account<'a> {
-    Account { number, password, server: pbx.sip(), codec, hz }
+    Account { number, password, server: pbx.sip(), transport: "udp", codec, hz }
 }
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! Requests outside of all dialogs: who may do what. An INVITE becomes a call here.
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Call, Leg};
 use super::plan::{Plan, State, View, Way};
 use super::switch::{Switch, tell};
@@ -52,6 +52,11 @@ impl<P: Plan> Switch<P> {
         let aor = message.to().ok().and_then(|it| user_of(it.uri));
         if aor.as_deref() != Some(user.as_str()) {
             return self.endpoint.respond(now.mono, request, 403, |it| it);
+        }
+        // Before its phones are counted: one that has lost its connection comes back as another.
+        let endpoint = &self.endpoint;
+        for contact in self.registrar.sweep(&user, |flow| endpoint.is_reachable(flow)) {
+            tell(out, now, None, What::Expired { extension: user.clone(), contact });
         }
         match self.registrar.register(now.mono, &user, request.flow, message) {
             Ok(done) => {
@@ -155,6 +160,7 @@ impl<P: Plan> Switch<P> {
             audio: None,
             offered: Some(offered),
             offer: None,
+            rang: false,
         };
         let call = Call {
             state: State::Ringing,
@@ -178,7 +184,7 @@ impl<P: Plan> Switch<P> {
         self.calls.insert(id, call);
         self.legs.insert(leg, id);
         if self.plan.begin(now, id, view).is_err() {
-            self.end_call(now, id, Cause::NotFound, out);
+            self.end_call(now, id, Cause::NotFound, By::House, out);
             self.calls.remove(&id);
         }
     }
@@ -202,7 +208,10 @@ impl<P: Plan> Switch<P> {
             |user| directory.extension(user).map(|it| it.password.as_str()),
         );
         let stale = match verdict {
-            Verdict::Known(user) => return Some(user),
+            Verdict::Known(user) => {
+                self.endpoint.trust(request.flow);
+                return Some(user);
+            }
             Verdict::None => false,
             Verdict::Stale => true,
             Verdict::Malformed => {

@@ -5,9 +5,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Audio, Leg};
 use super::plan::{Plan, State};
+use super::ports::Ports;
 use super::switch::{Held, Switch, tell};
 use crate::base::{CallId, Cause, LegId, Now, StreamId};
 use crate::media::{Command, Open};
@@ -122,6 +123,9 @@ impl<P: Plan> Switch<P> {
                 |local| sdp::answer_again(&local, &offer, &codecs, Direction::SendRecv, last).ok();
             let local = audio.local(&self.endpoint, flow);
             let same = answer(local)?;
+            if is_ours(&self.ports, &local, &same.agreed) {
+                return None;
+            }
             // RFC 3264 §8: the version rises when the description is another, and only then.
             if audio.said.as_ref() == Some(&same.text) {
                 return Some((same, audio));
@@ -155,7 +159,7 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) -> Option<String> {
         if !self.open_caller(id, out) {
-            self.refuse_call(now, id, Cause::Limit, 503, out);
+            self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
             return None;
         }
         let caller = &mut self.calls.get_mut(&id)?.caller;
@@ -172,8 +176,10 @@ impl<P: Plan> Switch<P> {
         let codecs = callee.map_or_else(|| offer.codecs(), |it| vec![it.codec.clone()]);
         audio.ptime_ms = callee.map_or(PTIME_MS, |it| it.ptime_ms);
         let local = audio.local(&self.endpoint, caller.flow);
-        let Ok(answer) = sdp::answer(&local, offer, &codecs, Direction::SendRecv) else {
-            self.refuse_call(now, id, Cause::Failed, 488, out);
+        let answer = sdp::answer(&local, offer, &codecs, Direction::SendRecv).ok();
+        let ports = &self.ports;
+        let Some(answer) = answer.filter(|it| !is_ours(ports, &local, &it.agreed)) else {
+            self.refuse_call(now, id, Cause::Failed, 488, By::House, out);
             return None;
         };
         audio.agreed = Some(answer.agreed.clone());
@@ -183,6 +189,13 @@ impl<P: Plan> Switch<P> {
         out.push(Output::Media { thread, command });
         Some(answer.text)
     }
+}
+
+/// Whether a peer says that it hears at a port of ours: a packet that went there would come back
+/// and go there again, for ever.
+pub(super) fn is_ours(ports: &Ports, local: &Local, agreed: &Agreed) -> bool {
+    let Agreed { remote, .. } = agreed;
+    (remote.ip() == local.address || remote.ip().is_loopback()) && ports.owns(remote.port())
 }
 
 impl Leg {

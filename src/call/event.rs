@@ -82,6 +82,8 @@ pub enum What {
         cause: Cause,
         /// The SIP status, when it was refused.
         status: Option<u16>,
+        /// Who ended it.
+        by: By,
     },
     /// A script asked for something.
     Asked {
@@ -105,5 +107,34 @@ pub enum What {
         cause: Cause,
         /// How long it was answered.
         talked: Duration,
+        /// Who ended it; the peer is the caller.
+        by: By,
     },
+}
+
+/// Who ended a leg or a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// The party at the other end.
+    Peer,
+    /// The dial plan.
+    Script,
+    /// The switch: a limit, a timeout, an answer elsewhere, a shutdown, an error.
+    House,
+}
+
+impl By {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Peer => "peer",
+            Self::Script => "script",
+            Self::House => "house",
+        }
+    }
+
+    /// Who is meant by a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Peer, Self::Script, Self::House].into_iter().find(|it| it.word() == word)
+    }
 }

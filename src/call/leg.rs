@@ -38,6 +38,8 @@ pub(super) struct Leg {
     pub(super) offered: Option<Session>,
     /// Our offer, until the peer has answered it.
     pub(super) offer: Option<Offer>,
+    /// Whether it was noted that it rings.
+    pub(super) rang: bool,
 }
 
 /// A leg's stream and what its session descriptions say.

@@ -1,6 +1,6 @@
 //! The switch: calls, legs, ringing, bridging, and the dial plan as a [`plan::Plan`].
 //!
-//! [`Switch`] computes and never waits. Drive it like this: give it every datagram, media event
+//! [`Switch`] computes and never waits. Drive it like this: give it every message, media event
 //! and change with [`Switch::handle`]; call [`Switch::handle_timeout`] when
 //! [`Switch::poll_timeout`] has come (it may say *now*: a script has more to compute, and datagrams
 //! may be served first); carry out what it puts into `out`, in order.
@@ -28,12 +28,17 @@ pub use switch::{Census, Settings, Switch};
 /// What happens to a switch.
 #[derive(Clone, Debug)]
 pub enum Input {
-    /// A datagram has come.
-    Datagram {
+    /// A message has come: a datagram, or what was cut out of a stream.
+    Message {
         /// From where, and to which of our addresses.
         flow: Flow,
         /// What it says.
         bytes: Bytes,
+    },
+    /// A connection is gone over which a message had come; no message comes over it any more.
+    Disconnected {
+        /// Its flow.
+        flow: Flow,
     },
     /// A plane tells something.
     Media(media::Event),
@@ -53,9 +58,10 @@ pub enum Input {
 /// What a switch wants done.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// This datagram is to leave.
+    /// This message is to leave.
     Send {
-        /// On which flow: from `flow.local` to `flow.remote`.
+        /// On which flow: from `flow.local` to `flow.remote`. When its connection is gone, the
+        /// message is too.
         flow: Flow,
         /// What it says.
         bytes: Bytes,
@@ -66,6 +72,12 @@ pub enum Output {
         thread: u8,
         /// What.
         command: media::Command,
+    },
+    /// Somebody known has proved on this flow, which is a connection's, who they are: it may stay
+    /// open for as long as they like.
+    Trusted {
+        /// Which.
+        flow: Flow,
     },
     /// Something happened that is worth keeping.
     Fact(Fact),

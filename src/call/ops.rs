@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Output;
-use super::event::What;
+use super::event::{By, What};
 use super::leg::{Call, Job};
 use super::plan::{End, Op, Outcome, Place, Plan, Sound, State};
 use super::switch::{Switch, tell};
@@ -26,6 +26,7 @@ impl<P: Plan> Switch<P> {
         if call.is_ended() && what.needs_call() {
             return;
         }
+        let needs_call = what.needs_call();
         tell(out, now, Some(id), What::Asked { op: what.word(), at });
         self.ops.insert(op, id);
         if what.wants_media() && call.job.is_some() {
@@ -52,11 +53,12 @@ impl<P: Plan> Switch<P> {
                 call.sleeps.insert(op);
                 self.timers.set(op, Some(now.mono + span));
             }
-            Op::Reject(cause) | Op::Hangup(cause) => {
-                // Nobody is resumed from it: it ends what would wait.
-                self.ops.remove(&op);
-                self.end_call(now, id, cause, out);
-            }
+            Op::Reject(cause) | Op::Hangup(cause) => self.end_call(now, id, cause, By::Script, out),
+        }
+        if needs_call && self.calls.get(&id).is_none_or(Call::is_ended) {
+            // It ended the call, as it was asked to or for want of a port or a codec. Nobody is
+            // resumed from it: the plan knows of the end.
+            self.ops.remove(&op);
         }
     }
 
@@ -121,12 +123,19 @@ impl<P: Plan> Switch<P> {
                 Cause::Failed
             }
         };
-        self.end_call(now, id, cause, out);
+        self.end_call(now, id, cause, By::Script, out);
     }
 
     /// Ends a call that is not over yet: its legs, its streams, what its scripts wait for.
-    pub(super) fn end_call(&mut self, now: Now, id: CallId, cause: Cause, out: &mut Vec<Output>) {
-        self.refuse_call(now, id, cause, cause.status(), out);
+    pub(super) fn end_call(
+        &mut self,
+        now: Now,
+        id: CallId,
+        cause: Cause,
+        by: By,
+        out: &mut Vec<Output>,
+    ) {
+        self.refuse_call(now, id, cause, cause.status(), by, out);
     }
 
     /// The same, with a SIP status of its own for a caller who is not answered yet.
@@ -136,6 +145,7 @@ impl<P: Plan> Switch<P> {
         id: CallId,
         cause: Cause,
         status: u16,
+        by: By,
         out: &mut Vec<Output>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -167,11 +177,11 @@ impl<P: Plan> Switch<P> {
             close(&audio, out);
         }
         let refused = (!answered).then_some(status);
-        tell(out, now, Some(id), What::LegEnded { leg: caller, cause, status: refused });
+        tell(out, now, Some(id), What::LegEnded { leg: caller, cause, status: refused, by });
         for leg in callees {
             self.drop_callee(now, id, leg, cause, &reason, out);
         }
-        tell(out, now, Some(id), What::Ended { cause, talked });
+        tell(out, now, Some(id), What::Ended { cause, talked, by });
         self.plan.hang_up(now, id, cause);
     }
 

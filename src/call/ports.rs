@@ -1,19 +1,20 @@
 //! The pools of RTP ports that media threads have bound for us.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Free ports by media thread. A port that comes back goes to the end of its queue, so what still
 /// arrives for its last call has time to die out.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     free: BTreeMap<u8, VecDeque<u16>>,
-    offered: usize,
+    /// Every port that was offered, free or not.
+    all: BTreeSet<u16>,
 }
 
 impl Ports {
     /// A media thread has bound these.
     pub(super) fn offer(&mut self, thread: u8, ports: Vec<u16>) {
-        self.offered += ports.len();
+        self.all.extend(&ports);
         self.free.entry(thread).or_default().extend(ports);
     }
 
@@ -33,11 +34,16 @@ impl Ports {
         self.free.entry(thread).or_default().push_back(port);
     }
 
+    /// Whether it is one of ours, for RTP or RTCP.
+    pub(super) fn owns(&self, port: u16) -> bool {
+        self.all.contains(&(port & !1))
+    }
+
     pub(super) fn free(&self) -> usize {
         self.free.values().map(VecDeque::len).sum()
     }
 
     pub(super) fn offered(&self) -> usize {
-        self.offered
+        self.all.len()
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::Output;
-use super::event::What;
+use super::audio::is_ours;
+use super::event::{By, What};
 use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
@@ -37,7 +38,7 @@ impl<P: Plan> Switch<P> {
             return self.resume(now, op, Outcome::Misused(why));
         }
         if !self.open_caller(id, out) {
-            return self.refuse_call(now, id, Cause::Limit, 503, out);
+            return self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
         }
         let mut targets = Vec::new();
         let mut budget = LEGS_MAX;
@@ -69,9 +70,13 @@ impl<P: Plan> Switch<P> {
 
     /// A phone rings; the caller hears that it does.
     pub(super) fn callee_rings(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
-        tell(out, now, Some(id), What::Ringing { leg });
         let own = OpId(OWN | self.next_id());
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(callee) = call.callee(leg) else { return };
+        // A phone may say it as often as it likes.
+        if !std::mem::replace(&mut callee.rang, true) {
+            tell(out, now, Some(id), What::Ringing { leg });
+        }
         let Some(Job::Ring(ring)) = &mut call.job else { return };
         match call.state {
             State::Ringing => {
@@ -106,7 +111,11 @@ impl<P: Plan> Switch<P> {
         if !matches!(call.job, Some(Job::Ring(_))) {
             return;
         }
+        // A script may have answered the caller, or played to it, since this phone was offered more.
+        let caller_agreed = call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref());
+        let caller_codec = caller_agreed.map(|it| it.codec.clone());
         let Some(callee) = call.callee(leg) else { return };
+        let flow = callee.flow;
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
         let agreed = match (callee.offer.take(), answer) {
             (Some(offer), Some(answer)) => offer.accept(&answer, Direction::SendRecv).ok(),
@@ -115,13 +124,17 @@ impl<P: Plan> Switch<P> {
         let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
             return self.callee_unfit(now, id, leg, out);
         };
+        let is_ours = is_ours(&self.ports, &audio.local(&self.endpoint, flow), &agreed);
+        if is_ours || caller_codec.is_some_and(|it| it != agreed.codec) {
+            return self.callee_unfit(now, id, leg, out);
+        }
         let (thread, stream) = (audio.thread, audio.stream);
         audio.agreed = Some(agreed.clone());
-        let signalling = callee.flow.remote.ip();
+        let signalling = flow.remote.ip();
         let command = Command::Agree { stream, agreed: agreed.clone(), signalling };
         out.push(Output::Media { thread, command });
         tell(out, now, Some(id), What::Answered { leg });
-        // Its offer held the caller's codecs only, so the caller can always be answered with it.
+        // Its offer held the caller's codecs only, so a caller who waits can be answered with it.
         if !self.answer_caller(now, id, Some(&agreed), out) {
             return;
         }
@@ -153,7 +166,7 @@ impl<P: Plan> Switch<P> {
         if let Some(audio) = call.take_callee(leg).and_then(|it| it.audio) {
             close(&audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause, status: Some(status) });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: Some(status), by: By::Peer });
         self.lost(now, id, leg, cause, status, out);
     }
 
@@ -164,18 +177,19 @@ impl<P: Plan> Switch<P> {
         id: CallId,
         leg: LegId,
         cause: Cause,
+        by: By,
         out: &mut Vec<Output>,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.caller.id == leg {
-            return self.end_call(now, id, cause, out);
+            return self.end_call(now, id, cause, by, out);
         }
         self.legs.remove(&leg);
         let Some(callee) = call.take_callee(leg) else { return };
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None, by });
         if let Some(Job::Talk { op, leg: own, since }) = call.job
             && own == leg
         {
@@ -198,7 +212,7 @@ impl<P: Plan> Switch<P> {
         if leg != caller {
             self.endpoint.hang_up(now.mono, leg, &Reason::of(Cause::Lost));
         }
-        self.leg_left(now, id, leg, Cause::Lost, out);
+        self.leg_left(now, id, leg, Cause::Lost, By::House, out);
     }
 
     /// Nobody has answered in time.
@@ -235,7 +249,7 @@ impl<P: Plan> Switch<P> {
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None });
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None, by: By::House });
     }
 
     pub(super) fn stop_ringback(&self, id: CallId, ring: &Ring, out: &mut Vec<Output>) {
@@ -279,6 +293,7 @@ impl<P: Plan> Switch<P> {
             audio: Some(audio),
             offered: None,
             offer: Some(offer),
+            rang: false,
         });
         self.legs.insert(leg, id);
         target.legs.push(leg);

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::event::{Fact, What};
+use super::event::{By, Fact, What};
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
@@ -102,7 +102,8 @@ impl<P: Plan> Switch<P> {
     /// Takes an input; what is to be done about it is appended to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
-            Input::Datagram { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.directory.apply(delta),
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
@@ -185,7 +186,9 @@ impl<P: Plan> Switch<P> {
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
             invite::Event::Acked => {}
             invite::Event::Offered { sdp } => self.reoffered(now, id, leg, sdp, out),
-            invite::Event::Ended(_) => self.leg_left(now, id, leg, Cause::Hangup, out),
+            invite::Event::Ended(_) => {
+                self.leg_left(now, id, leg, Cause::Hangup, By::Peer, out);
+            }
         }
     }
 
@@ -226,12 +229,13 @@ impl<P: Plan> Switch<P> {
         let mut all: Vec<CallId> = self.calls.keys().copied().collect();
         all.sort_unstable();
         for call in all {
-            self.end_call(now, call, Cause::Failed, out);
+            self.end_call(now, call, Cause::Failed, By::House, out);
         }
     }
 
     /// Moves what SIP wants to send to the outputs, behind what stands there already.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.endpoint.trusted.drain(..).map(|flow| Output::Trusted { flow }));
         out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));
     }
 

@@ -66,7 +66,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "sip",
         value: "ADDR:PORT",
         default: Some("0.0.0.0:5060"),
-        doc: "Where phones reach us (UDP).",
+        doc: "Where phones reach us (UDP and TCP). [::] is every IPv6 address and no IPv4 one.",
         take: |to, text| value::socket(text).map(|it| to.sip = it),
     },
     Setting {

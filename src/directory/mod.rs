@@ -3,35 +3,42 @@
 //!
 //! The room knows names and numbers, not where they are stored.
 
+mod extension;
+mod id;
+pub mod password;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+pub use extension::{
+    CONTACTS_MAX, CallerId, ChangeExtension, Extension, FieldError, Fields, Forwards, Kind,
+    NewExtension,
+};
+pub use id::{DomainId, ExtensionId, TenantId, Uuid};
+
+/// The longest name, note and password, in characters.
+const TEXT_MAX: usize = 128;
+
 /// Everything provisioned.
 #[derive(Clone, Debug, Default)]
 pub struct Directory {
-    extensions: BTreeMap<Number, Arc<Extension>>,
+    extensions: BTreeMap<DomainId, BTreeMap<Number, Arc<Extension>>>,
+    /// Where each extension stands, so that one that is renamed or deleted is found.
+    places: BTreeMap<ExtensionId, (DomainId, Number)>,
     prompts: BTreeMap<String, Arc<Prompt>>,
 }
 
-/// One change of the directory.
+/// One change of the directory. It costs what it changes, however much is provisioned.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "changes are few, and each is moved once or twice")]
 pub enum Delta {
-    /// An extension is new or has changed.
+    /// An extension is new or has changed, perhaps its number too.
     Extension(Extension),
+    /// An extension is deleted.
+    ExtensionGone(ExtensionId),
     /// A prompt is new or has changed.
     Prompt(Prompt),
-}
-
-/// A person or desk of the house, with the password that its phones register with.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Extension {
-    /// What others dial, and the user part of its SIP address.
-    pub number: Number,
-    /// What displays show.
-    pub name: String,
-    /// What its phones prove.
-    pub password: String,
 }
 
 /// An extension's number: a token that is safe in a URI, a header and a file name.
@@ -53,23 +60,45 @@ impl Directory {
     /// Takes a change over.
     pub fn apply(&mut self, delta: Delta) {
         match delta {
-            Delta::Extension(it) => {
-                self.extensions.insert(it.number.clone(), Arc::new(it));
-            }
+            Delta::Extension(it) => self.put(it),
+            Delta::ExtensionGone(id) => self.remove(id),
             Delta::Prompt(it) => {
                 self.prompts.insert(it.name.clone(), Arc::new(it));
             }
         }
     }
 
-    /// The extension of this number.
+    /// The extension of this number in the first domain, if it is enabled.
     pub fn extension(&self, number: &str) -> Option<&Arc<Extension>> {
-        self.extensions.get(number)
+        self.extension_in(DomainId::FIRST, number)
+    }
+
+    /// The extension of this number in a domain, if it is enabled.
+    pub fn extension_in(&self, domain: DomainId, number: &str) -> Option<&Arc<Extension>> {
+        self.extensions.get(&domain)?.get(number).filter(|it| it.enabled)
     }
 
     /// The prompt of this name.
     pub fn prompt(&self, name: &str) -> Option<&Arc<Prompt>> {
         self.prompts.get(name)
+    }
+
+    /// The newest extension has a number, whoever had it before.
+    fn put(&mut self, it: Extension) {
+        self.remove(it.id);
+        self.places.insert(it.id, (it.domain, it.number.clone()));
+        let all = self.extensions.entry(it.domain).or_default();
+        if let Some(before) = all.insert(it.number.clone(), Arc::new(it)) {
+            self.places.remove(&before.id);
+        }
+    }
+
+    fn remove(&mut self, id: ExtensionId) {
+        if let Some((domain, number)) = self.places.remove(&id)
+            && let Some(all) = self.extensions.get_mut(&domain)
+        {
+            all.remove(&number);
+        }
     }
 }
 
@@ -102,14 +131,9 @@ impl fmt::Display for Number {
     }
 }
 
-/// Never shows the password.
-impl fmt::Debug for Extension {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Extension")
-            .field("number", &self.number)
-            .field("name", &self.name)
-            .finish_non_exhaustive()
-    }
+/// Short, and nothing in it that a terminal or a header would take for more than text.
+fn is_plain(text: &str) -> bool {
+    text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control)
 }
 
 #[cfg(test)]
@@ -125,10 +149,47 @@ mod tests {
         }
     }
 
+    fn extension(id: i64, number: &str) -> Extension {
+        let number = Number::parse(number).unwrap();
+        Extension::new(ExtensionId(id), number, "Ann".into(), "secret".into())
+    }
+
     #[test]
-    fn a_password_is_never_shown() {
-        let number = Number::parse("1001").unwrap();
-        let it = Extension { number, name: "Ann".into(), password: "geheim".into() };
-        assert!(!format!("{it:?}").contains("geheim"));
+    fn a_renamed_extension_is_found_at_its_new_number_only() {
+        let mut all = Directory::default();
+        all.apply(Delta::Extension(extension(1, "1001")));
+        all.apply(Delta::Extension(extension(1, "1002")));
+        assert!(all.extension("1001").is_none());
+        assert!(all.extension("1002").is_some());
+        all.apply(Delta::ExtensionGone(ExtensionId(1)));
+        assert!(all.extension("1002").is_none());
+    }
+
+    #[test]
+    fn a_number_belongs_to_who_had_it_last() {
+        let mut all = Directory::default();
+        all.apply(Delta::Extension(extension(1, "1001")));
+        all.apply(Delta::Extension(extension(2, "1001")));
+        all.apply(Delta::ExtensionGone(ExtensionId(1)));
+        assert_eq!(all.extension("1001").unwrap().id, ExtensionId(2));
+    }
+
+    #[test]
+    fn a_disabled_extension_is_as_if_it_were_not_there() {
+        let mut all = Directory::default();
+        all.apply(Delta::Extension(Extension { enabled: false, ..extension(1, "1001") }));
+        assert!(all.extension("1001").is_none());
+        all.apply(Delta::Extension(extension(1, "1001")));
+        assert!(all.extension("1001").is_some());
+    }
+
+    #[test]
+    fn two_domains_may_have_the_same_number() {
+        let mut all = Directory::default();
+        let other = DomainId(2);
+        all.apply(Delta::Extension(extension(1, "1001")));
+        all.apply(Delta::Extension(Extension { domain: other, ..extension(2, "1001") }));
+        assert_eq!(all.extension("1001").unwrap().id, ExtensionId(1));
+        assert_eq!(all.extension_in(other, "1001").unwrap().id, ExtensionId(2));
     }
 }

@@ -137,6 +137,15 @@ pub(super) fn frames(lua: &Lua) -> Vec<Place> {
     found
 }
 
+/// About how deep the stack is, in frames; 0 when it is not worth mentioning.
+pub(super) fn depth(lua: &Lua) -> u64 {
+    let mut depth: usize = 64;
+    while depth < 1 << 20 && lua.inspect_stack(depth, |_| ()).is_some() {
+        depth *= 2;
+    }
+    if depth > 64 { depth as u64 } else { 0 }
+}
+
 /// Takes a leading `file:line: ` off, when the file is one that `known` knows.
 pub(super) fn split(message: &str, known: impl Fn(&str) -> bool) -> (Option<Place>, &str) {
     let place = || {

@@ -169,16 +169,22 @@ impl Host {
         (None, errors::split(message, |it| it == PRELUDE).1)
     }
 
-    /// Whether a caught error ends the flow; else what the script gets to see of it.
-    pub(super) fn caught(&self, lua: &Lua, value: Value) -> mlua::Result<(Value, Value)> {
+    /// The fatal error, when a caught error ends the flow; else what the script gets to see of it.
+    /// And whether to yield: the slice is used up, or the flow is dead and need not even unwind.
+    pub(super) fn caught(&self, lua: &Lua, value: Value) -> mlua::Result<(Value, Value, bool)> {
+        // Lua walks the whole stack after each error that is caught: on a deep one that is work.
+        let depth = errors::depth(lua);
+        if depth > 0 && self.meter.charge(depth) == Reading::Kill {
+            self.doom(lua, Fatal::TooLong);
+        }
         if errors::is_memory(&value) {
             self.doom(lua, Fatal::TooBig);
         }
         let doomed = self.turn.borrow().doomed;
         if let Some(fatal) = doomed {
-            return Ok((fatal.value(), Value::Nil));
+            return Ok((fatal.value(), Value::Nil, self.meter.phase() == Phase::Dead));
         }
-        Ok((Value::Nil, self.visible(lua, value)?))
+        Ok((Value::Nil, self.visible(lua, value)?, self.meter.is_spent()))
     }
 
     /// An error value as scripts see it: never one of Rust.

@@ -34,17 +34,17 @@ fn words(what: &What) -> String {
         What::Ringing { leg } => format!("leg {leg} rings"),
         What::Answered { leg } => format!("leg {leg} answered"),
         What::Bridged { a, b } => format!("legs {a} and {b} hear each other"),
-        What::LegEnded { leg, cause, status: Some(status) } => {
+        What::LegEnded { leg, cause, status: Some(status), .. } => {
             format!("leg {leg} ended: {cause} ({status})")
         }
-        What::LegEnded { leg, cause, status: None } => format!("leg {leg} ended: {cause}"),
+        What::LegEnded { leg, cause, status: None, .. } => format!("leg {leg} ended: {cause}"),
         What::Asked { op, at } => format!("{at} asks for {op}"),
         What::Said { text, at } => format!("{at} says {text:?}"),
         What::ScriptFailed(error) => {
             let way: String = error.traceback.iter().map(|it| format!(" <- {it}")).collect();
             format!("{} failed: {:?}{way:?}", error.at, error.message)
         }
-        What::Ended { cause, talked } => {
+        What::Ended { cause, talked, .. } => {
             format!("ended: {cause}, talked {}.{:03} s", talked.as_secs(), talked.subsec_millis())
         }
     }

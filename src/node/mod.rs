@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  main thread            switch thread                 media threads
-//!  HTTP, signals          SIP socket, Switch, scripts   RTP sockets, Plane
+//!  HTTP, signals          SIP sockets, Switch, scripts  RTP sockets, Plane
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
 //!        │<── View (numbers) ──┤
@@ -26,6 +26,7 @@ mod scripts;
 mod signals;
 mod start;
 mod switch;
+mod tcp;
 mod udp;
 
 pub use provision::Error as ProvisionError;

@@ -62,10 +62,10 @@ impl Ports {
     }
 }
 
-/// Raises the limit of open files as far as `sockets` need and we may, and says for how many of
-/// them there is room then.
-pub(super) fn make_room_for(sockets: usize) -> usize {
-    let need = sockets as u64 + OTHER_FILES;
+/// Raises the limit of open files as far as these sockets and connections need and we may, and says
+/// for how many of the sockets there is room then. Connections get what is left.
+pub(super) fn make_room_for(sockets: usize, connections: usize) -> usize {
+    let need = (sockets + connections) as u64 + OTHER_FILES;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return sockets };
     if soft < need {
         // Raising the hard limit is a privilege; without it the soft one rises to the hard one.
@@ -79,6 +79,13 @@ pub(super) fn make_room_for(sockets: usize) -> usize {
 /// Everything else has its share first, also of a small limit.
 fn room_within(limit: u64) -> usize {
     usize::try_from(limit - OTHER_FILES.min(limit / 2)).unwrap_or(usize::MAX)
+}
+
+/// How many files may still be opened.
+pub(super) fn files_free() -> u64 {
+    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |it| it.0);
+    let open = std::fs::read_dir("/proc/self/fd").map_or(0, |it| it.count() as u64);
+    limit.saturating_sub(open)
 }
 
 /// Where the system takes ports for outgoing traffic from; ours lie below.

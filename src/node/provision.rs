@@ -11,16 +11,12 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::base::Rng;
-use crate::directory::{Extension, Number};
+use crate::directory::{Extension, ExtensionId, Number, password};
 
 /// The largest file that is read: about 100,000 extensions.
 const FILE_MAX: u64 = 16 << 20;
-/// The shortest password. A phone never types it twice, so it may as well be long.
-const PASSWORD_MIN: usize = 8;
-/// The longest password and name.
+/// The longest name.
 const TEXT_MAX: usize = 128;
-/// Letters of the passwords we make: 32, none of which looks like another.
-const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
 /// What is wrong with the file.
 #[derive(Debug)]
@@ -59,10 +55,13 @@ pub(super) fn write_first(file: &Path, rng: &mut Rng) -> Result<Option<Vec<Exten
     if file.exists() {
         return Ok(None);
     }
-    let extensions = ["1001", "1002"].map(|number| Extension {
-        number: Number::parse(number).expect("digits are a number"),
-        name: format!("Phone {number}"),
-        password: password(rng),
+    let extensions = [(1, "1001"), (2, "1002")].map(|(id, number)| {
+        Extension::new(
+            ExtensionId(id),
+            Number::parse(number).expect("digits are a number"),
+            format!("Phone {number}"),
+            password::random(rng),
+        )
     });
     // Written beside and then renamed: nobody ever reads half a file.
     let draft = file.with_extension("toml.new");
@@ -128,8 +127,7 @@ fn parse(text: &str) -> Result<Vec<Extension>, (usize, String)> {
         if let Some(first) = lines.insert(number.clone(), line) {
             return Err((line, format!("{number} stands in line {first} already")));
         }
-        let password = row.password.get_ref();
-        if let Some(what) = weakness(password, &number) {
+        if let Some(what) = password::weakness(row.password.get_ref(), &number) {
             return Err((line_at(row.password.span().start), what));
         }
         if let Some(name) = row.name.as_ref().filter(|it| !is_plain(it.get_ref())) {
@@ -137,35 +135,15 @@ fn parse(text: &str) -> Result<Vec<Extension>, (usize, String)> {
             return Err((line_at(name.span().start), what.into()));
         }
         let name = row.name.map_or_else(|| number.to_string(), Spanned::into_inner);
-        extensions.push(Extension { number, name, password: row.password.into_inner() });
+        // Lines of a file have no ids of their own; their order will do until they move on.
+        let id = ExtensionId(extensions.len() as i64 + 1);
+        extensions.push(Extension::new(id, number, name, row.password.into_inner()));
     }
     Ok(extensions)
 }
 
-/// Why a password would be guessed. Phones that everybody can reach are tried all day.
-fn weakness(password: &str, number: &Number) -> Option<String> {
-    let distinct: std::collections::BTreeSet<char> = password.chars().collect();
-    if password.is_empty() {
-        Some("an empty password lets everybody in".into())
-    } else if password.chars().count() < PASSWORD_MIN {
-        Some(format!("a password has at least {PASSWORD_MIN} characters"))
-    } else if distinct.len() < 4 || password.trim() == number.as_str() {
-        Some("this password is guessed at once".into())
-    } else if !is_plain(password) {
-        Some("a password is at most 128 characters without control characters".into())
-    } else {
-        None
-    }
-}
-
 fn is_plain(text: &str) -> bool {
     text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control)
-}
-
-/// 100 random bits.
-fn password(rng: &mut Rng) -> String {
-    let letter = |_| char::from(LETTERS[rng.below(LETTERS.len() as u64) as usize]);
-    (0..20).map(letter).collect()
 }
 
 fn print(extensions: &[Extension]) -> String {
@@ -189,10 +167,9 @@ mod tests {
     #[test]
     fn what_is_written_first_is_read_back() {
         let mut rng = Rng::from_seed(1);
-        let written = ["1001", "1002"].map(|number| Extension {
-            number: Number::parse(number).unwrap(),
-            name: "Ann".into(),
-            password: password(&mut rng),
+        let written = [(1, "1001"), (2, "1002")].map(|(id, number)| {
+            let number = Number::parse(number).unwrap();
+            Extension::new(ExtensionId(id), number, "Ann".into(), password::random(&mut rng))
         });
         assert_ne!(written[0].password, written[1].password);
         assert_eq!(parse(&print(&written)).unwrap(), written);

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::fs::{DirBuilder, File};
 use std::io::{self, IsTerminal, Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ use super::ports::{self, Ports, Skipped};
 use super::post::{Post, post};
 use super::signals::Signals;
 use super::switch::View;
+use super::tcp::{CONNECTIONS_MAX, Streams};
 use super::udp::SipSocket;
 use super::{http, log, media, prompts, provision, scripts, switch};
 
@@ -36,6 +38,8 @@ const TO_SWITCH_MAX: usize = 8192;
 const TO_PLANE_MAX: usize = 4096;
 /// One media thread carries thousands of streams; more only where there are cores to spare.
 const PLANES_MAX: usize = 8;
+/// How often the system may choose a port that is free over UDP alone.
+const SAME_PORT_TRIES: usize = 16;
 /// What phones see in challenges.
 const REALM: &str = "moonswitch";
 /// When we go after a signal, whatever still runs.
@@ -87,13 +91,13 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let (scripts, user) = user_scripts(settings)?;
     let files = Files { embedded: lua::embedded(), user };
 
-    let socket = SipSocket::bind(settings.sip)
-        .map_err(system(&format!("cannot bind --sip {} (UDP)", settings.sip)))?;
+    let (socket, mut streams) = bind_sip(settings.sip)?;
     let sip = socket.bound();
     let cannot_listen = format!("cannot bind --http {} (TCP)", settings.http);
     let listener = http::bind(settings.http).await.map_err(system(&cannot_listen))?;
     let http = listener.local_addr().map_err(system(&cannot_listen))?;
     let pools = bind_ports(settings)?;
+    streams.leave_room(ports::files_free());
 
     let clock = Clock::start();
     // Each thread writes at most once.
@@ -106,7 +110,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         planes.push(start_plane(ports, to_switch.clone(), clock, rng.fork(), ended.clone())?);
     }
     let view = Arc::new(View::default());
-    let desk = switch::Desk { clock, socket, mailbox, planes, view: Arc::clone(&view) };
+    let desk = switch::Desk { clock, socket, streams, mailbox, planes, view: Arc::clone(&view) };
     let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
     let beginning = Beginning { told, rng, scripts, files, inputs };
     let generation = start_switch(desk, beginning, ended)?.await;
@@ -284,10 +288,25 @@ fn below_ephemeral(settings: &Settings, ephemeral: u16) -> Result<(), Failure> {
     }))
 }
 
+/// Binds UDP and TCP to the same port.
+fn bind_sip(at: SocketAddr) -> Result<(SipSocket, Streams), Failure> {
+    let cannot = |transport| format!("cannot bind --sip {at} ({transport})");
+    let mut tries = SAME_PORT_TRIES;
+    loop {
+        let socket = SipSocket::bind(at).map_err(system(&cannot("UDP")))?;
+        match Streams::bind(socket.bound()) {
+            Ok(streams) => return Ok((socket, streams)),
+            // A port that the system chose may be another's over TCP.
+            Err(_) if at.port() == 0 && tries > 0 => tries -= 1,
+            Err(error) => return Err(system(&cannot("TCP"))(error)),
+        }
+    }
+}
+
 fn bind_ports(settings: &Settings) -> Result<Vec<Ports>, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut pairs: Vec<u16> = settings.rtp.pairs().collect();
-    let room = ports::make_room_for(pairs.len() * 2) / 2;
+    let room = ports::make_room_for(pairs.len() * 2, CONNECTIONS_MAX) / 2;
     if room < pairs.len() {
         tracing::warn!("--rtp {}: the limit of open files leaves {room} pairs", settings.rtp);
         pairs.truncate(room);

@@ -1,4 +1,4 @@
-//! The switch thread: it owns the SIP socket, the switch and the scripts' states, and does one
+//! The switch thread: it owns the SIP sockets, the switch and the scripts' states, and does one
 //! turn after the other: wait, take in what has come, act on what the switch says.
 
 use std::io;
@@ -12,10 +12,12 @@ use crate::base::Mono;
 use crate::call::plan::Generation;
 use crate::call::{Input, Output, Plan, Switch};
 use crate::media;
+use crate::sip::Transport;
 
 use super::clock::Clock;
 use super::facts;
 use super::post::{Letter, Mailbox, Post};
+use super::tcp::Streams;
 use super::udp::{Received, SipSocket};
 
 /// How much of each kind is taken in before we act, so that no kind starves the others.
@@ -44,6 +46,8 @@ pub(super) struct Desk {
     pub(super) clock: Clock,
     /// Where SIP comes and goes.
     pub(super) socket: SipSocket,
+    /// The same over TCP.
+    pub(super) streams: Streams,
     /// Where everybody else writes to us.
     pub(super) mailbox: Mailbox<Input>,
     /// Where we write to the media threads, by number.
@@ -61,6 +65,7 @@ pub(super) fn run<P: Plan>(
 ) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+    epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     desk.view.generation.store(generation.0, Ordering::Relaxed);
 
@@ -72,13 +77,15 @@ pub(super) fn run<P: Plan>(
     let mut leave: Option<Leave> = None;
     let mut more = true;
     loop {
-        let until = [switch.poll_timeout(), leave.as_ref().map(Leave::next)];
+        let streams = desk.streams.poll_timeout();
+        let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next)];
         desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
 
         let now = desk.clock.now();
         desk.view.turn_since.store(now.mono.as_nanos(), Ordering::Relaxed);
         let mut calls_to_end = None;
         more = desk.take_datagrams(now.mono, |input| switch.handle(now, input, &mut out));
+        desk.streams.serve(now.mono, |input| switch.handle(now, input, &mut out));
         more |= desk.take_letters(|input| {
             if matches!(input, Input::Shutdown) {
                 calls_to_end = Some(switch.census().calls);
@@ -88,7 +95,7 @@ pub(super) fn run<P: Plan>(
         if switch.poll_timeout().is_some_and(|at| at <= now.mono) {
             switch.handle_timeout(now, &mut out);
         }
-        desk.act(&mut out);
+        desk.act(now.mono, &mut out);
 
         let census = switch.census();
         desk.view.calls.store(census.calls, Ordering::Relaxed);
@@ -133,7 +140,7 @@ impl Desk {
             let millis = self.clock.millis_until(at).min(60_000);
             EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
         });
-        match epoll.wait(&mut [EpollEvent::empty(); 2], timeout) {
+        match epoll.wait(&mut [EpollEvent::empty(); 3], timeout) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
             Err(e) => Err(e.into()),
         }
@@ -143,7 +150,7 @@ impl Desk {
     fn take_datagrams(&mut self, now: Mono, mut take: impl FnMut(Input)) -> bool {
         for _ in 0..BATCH {
             match self.socket.receive(now) {
-                Received::Datagram(flow, bytes) => take(Input::Datagram { flow, bytes }),
+                Received::Datagram(flow, bytes) => take(Input::Message { flow, bytes }),
                 Received::Dropped => {}
                 Received::Nothing => return false,
             }
@@ -163,11 +170,15 @@ impl Desk {
         true
     }
 
-    fn act(&self, out: &mut Vec<Output>) {
+    fn act(&mut self, now: Mono, out: &mut Vec<Output>) {
         let mut rung = 0_u64;
         for output in out.drain(..) {
             match output {
-                Output::Send { flow, bytes } => self.socket.send(flow, &bytes),
+                Output::Send { flow, bytes } => match flow.transport {
+                    Transport::Udp => self.socket.send(flow, &bytes),
+                    Transport::Tcp(_) => self.streams.send(flow, &bytes),
+                },
+                Output::Trusted { flow } => self.streams.trust(flow),
                 Output::Media { thread, command } => {
                     let Some(plane) = self.planes.get(usize::from(thread)) else { continue };
                     // A lost Close would lose a port for ever, so we wait when the queue is full.
@@ -178,6 +189,7 @@ impl Desk {
                 Output::Fact(fact) => facts::log(&fact),
             }
         }
+        self.streams.flush(now);
         for (number, plane) in self.planes.iter().enumerate() {
             if rung & (1 << (number % 64)) != 0 {
                 plane.ring();

@@ -43,11 +43,11 @@ struct Anyhow<P>(Switch<P>);
 
 impl House {
     /// A switch with this plan and a plane with free ports.
-    pub(super) fn new(plan: impl Plan + 'static, rng: &mut Rng) -> Self {
+    pub(super) fn new(plan: impl Plan + 'static, ports: u16, rng: &mut Rng) -> Self {
         let settings = Settings { realm: "moonswitch".to_owned(), advertise: None };
         let mut switch = Anyhow(Switch::new(settings, rng.fork(), plan));
         let mut wanted = Vec::new();
-        let ports = (0..PORTS).map(|it| PORT_FIRST + 2 * it).collect();
+        let ports = (0..ports).map(|it| PORT_FIRST + 2 * it).collect();
         switch.handle(now(Mono::ZERO), Input::Ports { thread: 0, ports }, &mut wanted);
         Self {
             switch: Box::new(switch),
@@ -140,6 +140,7 @@ pub(super) fn window(port: u16) -> SocketAddr {
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1));
 const PORT_FIRST: u16 = 20_000;
-const PORTS: u16 = 64;
+/// How many ports there are when nobody says otherwise.
+pub(super) const PORTS: u16 = 64;
 /// Threads answer each other within this time.
 const PACE_US: u64 = 2_000;

@@ -30,7 +30,7 @@ pub mod trace;
 pub mod voice;
 mod world;
 
-pub use world::{Config, Inspector, World};
+pub use world::{Config, Eavesdropper, Inspector, Meddler, World};
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,19 @@ pub struct Weather {
     pub straggle: u32,
 }
 
+/// What somebody wants to become of one thing that sets out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// As the weather will have it.
+    Fly,
+    /// It is lost.
+    Lose,
+    /// It sets out twice.
+    Repeat,
+    /// It sets out so much later.
+    Wait(Duration),
+}
+
 impl Weather {
     /// A quiet local network.
     pub const CLEAR: Self = Self {
@@ -73,6 +86,19 @@ impl<T: Clone> Link<T> {
             self.launch(now, what.clone());
         }
         self.launch(now, what);
+    }
+
+    /// Something sets out that somebody meddled with.
+    pub fn send_to(&mut self, now: Mono, fate: Fate, what: T) {
+        match fate {
+            Fate::Fly => self.send(now, what),
+            Fate::Lose => {}
+            Fate::Repeat => {
+                self.send(now, what.clone());
+                self.send(now, what);
+            }
+            Fate::Wait(span) => self.send(now + span, what),
+        }
     }
 
     /// When the next thing arrives.

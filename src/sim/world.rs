@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use crate::base::{CallId, Mono, Rng};
 use crate::call::event::{Fact, What};
-use crate::call::{Input, Output, Plan};
-use crate::directory::{Delta, Extension, Number};
+use crate::call::{Census, Input, Output, Plan};
+use crate::directory::{Delta, Extension, ExtensionId, Number};
 use crate::sip::{Flow, Transport};
 
-use super::house::{House, door, now, window};
-use super::net::{Link, Weather};
+use super::house::{House, PORTS, door, now, window};
+use super::net::{Fate, Link, Weather};
 use super::phone::{Behaviour, Frame, Identity, Letter, Out, Phone};
 use super::trace::{Line, Told, Trace};
 use super::voice::Voice;
@@ -36,7 +36,11 @@ pub struct World {
     /// RTP and RTCP packets that set out.
     frames_sent: u64,
     house: Option<House>,
+    /// How many extensions the switch was told of.
+    provisioned: i64,
     inspector: Option<Inspector>,
+    eavesdropper: Option<Eavesdropper>,
+    meddler: Option<Meddler>,
     out: Out,
 }
 
@@ -51,10 +55,18 @@ pub struct Config {
     pub frames: Weather,
     /// Whether somebody wants to read what happened.
     pub traced: bool,
+    /// How many RTP ports the switch has: each is the first of a pair.
+    pub ports: u16,
 }
 
 /// Reads every SIP message that sets out.
 pub type Inspector = Box<dyn FnMut(&[u8])>;
+
+/// Hears every RTP and RTCP packet that sets out.
+pub type Eavesdropper = Box<dyn FnMut(&Frame)>;
+
+/// Decides what becomes of each SIP message that sets out, before the weather does.
+pub type Meddler = Box<dyn FnMut(Mono, &Letter) -> Fate>;
 
 /// One thing that may be done next.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +90,7 @@ impl World {
     /// A world around a switch with this dial plan.
     pub fn with_switch(config: Config, plan: impl Plan + 'static) -> Self {
         let mut rng = Rng::from_seed(config.seed);
-        let house = House::new(plan, &mut rng);
+        let house = House::new(plan, config.ports, &mut rng);
         Self::new(config, rng, Some(house))
     }
 
@@ -94,7 +106,10 @@ impl World {
             astray: 0,
             frames_sent: 0,
             house,
+            provisioned: 0,
             inspector: None,
+            eavesdropper: None,
+            meddler: None,
             out: Out::default(),
             rng,
         }
@@ -103,6 +118,37 @@ impl World {
     /// From now on somebody reads every SIP message that sets out.
     pub fn inspect(&mut self, inspector: impl FnMut(&[u8]) + 'static) {
         self.inspector = Some(Box::new(inspector));
+    }
+
+    /// From now on somebody hears every RTP and RTCP packet that sets out.
+    pub fn overhear(&mut self, eavesdropper: impl FnMut(&Frame) + 'static) {
+        self.eavesdropper = Some(Box::new(eavesdropper));
+    }
+
+    /// From now on somebody decides what becomes of each SIP message that sets out.
+    pub fn meddle(&mut self, meddler: impl FnMut(Mono, &Letter) -> Fate + 'static) {
+        self.meddler = Some(Box::new(meddler));
+    }
+
+    /// Somebody who is no phone of this world sends a SIP message, in whose name he likes. Neither
+    /// inspector nor meddler sees it.
+    pub fn forge(&mut self, letter: Letter) {
+        self.trace.note(
+            self.now,
+            letter.from,
+            format_args!("?> {} {}", letter.to, Line(&letter.bytes)),
+        );
+        self.letters.send(self.now, letter);
+    }
+
+    /// The same for an RTP or RTCP packet.
+    pub fn forge_frame(&mut self, frame: Frame) {
+        self.frames.send(self.now, frame);
+    }
+
+    /// What the switch holds, if there is one.
+    pub fn census(&self) -> Option<Census> {
+        self.house.as_ref().map(|it| it.switch.census())
     }
 
     /// Adds a phone whose number is provisioned. Phones are known by what this returns.
@@ -134,11 +180,13 @@ impl World {
     /// # Panics
     /// When the number is none.
     pub fn provision(&mut self, number: &str, password: &str) {
-        let extension = Extension {
-            number: Number::parse(number).expect("a world is given numbers"),
-            name: format!("Phone {number}"),
-            password: password.to_owned(),
-        };
+        self.provisioned += 1;
+        let extension = Extension::new(
+            ExtensionId(self.provisioned),
+            Number::parse(number).expect("a world is given numbers"),
+            format!("Phone {number}"),
+            password.to_owned(),
+        );
         self.tell(Input::Directory(Delta::Extension(extension)));
     }
 
@@ -189,12 +237,7 @@ impl World {
         self.with(phone, |phone, _, _| phone.vanish());
     }
 
-    /// Somebody who is no phone sends a packet to a media port.
-    pub fn throw(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
-        self.send_frame(Frame { from, to, bytes });
-    }
-
-    /// A phone ends its calls.
+    /// A phone ends its calls, in whatever way their states ask for.
     pub fn hang_up(&mut self, phone: usize) {
         self.with(phone, Phone::hang_up);
     }
@@ -332,10 +375,14 @@ impl World {
             letter.from,
             format_args!("-> {} {}", letter.to, Line(&letter.bytes)),
         );
-        self.letters.send(self.now, letter);
+        let fate = self.meddler.as_mut().map_or(Fate::Fly, |it| it(self.now, &letter));
+        self.letters.send_to(self.now, fate, letter);
     }
 
     fn send_frame(&mut self, frame: Frame) {
+        if let Some(eavesdropper) = &mut self.eavesdropper {
+            eavesdropper(&frame);
+        }
         self.frames_sent += 1;
         self.frames.send(self.now, frame);
     }
@@ -349,7 +396,7 @@ impl World {
         );
         if letter.to == door() {
             let flow = Flow { transport: Transport::Udp, local: letter.to, remote: letter.from };
-            self.tell(Input::Datagram { flow, bytes: letter.bytes });
+            self.tell(Input::Message { flow, bytes: letter.bytes });
         } else if let Some(nth) = self.at(letter.to) {
             self.with(nth, |phone, now, out| phone.handle(now, letter, out));
         }
@@ -428,6 +475,7 @@ impl World {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
             }
+            Output::Trusted { .. } => {}
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);
@@ -447,12 +495,12 @@ impl World {
 impl Config {
     /// Quiet weather.
     pub const fn clear(seed: u64) -> Self {
-        Self { seed, letters: Weather::CLEAR, frames: Weather::CLEAR, traced: true }
+        Self { seed, letters: Weather::CLEAR, frames: Weather::CLEAR, traced: true, ports: PORTS }
     }
 
     /// Terrible weather.
     pub const fn storm(seed: u64) -> Self {
-        Self { seed, letters: Weather::STORM, frames: Weather::STORM, traced: false }
+        Self { seed, letters: Weather::STORM, frames: Weather::STORM, traced: false, ports: PORTS }
     }
 }
 

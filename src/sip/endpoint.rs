@@ -14,10 +14,11 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
+use super::connections::Connections;
 use super::invite::{Legs, Usage};
 use super::message::{Fault, Message, Method, Name, Writer};
 use super::tx::key::Key;
-use super::tx::{Timing, client, invite_client, invite_server, server};
+use super::tx::{Failure, Timing, client, invite_client, invite_server, server};
 use super::{Flow, invite};
 use crate::base::map::Keyed;
 use crate::base::{LegId, Map, Mono, Rng, Timers};
@@ -35,12 +36,15 @@ pub struct Endpoint {
     pub(super) txs: Map<TxId, Tx>,
     pub(super) by_key: Map<Key, TxId>,
     last_tx: u64,
+    pub(super) connections: Connections,
     pub(super) legs: Legs,
     pub(super) timers: Timers<Timer>,
     /// What is to be sent, in order.
     pub sends: Vec<(Flow, Bytes)>,
     /// What has happened, in order.
     pub events: VecDeque<Event>,
+    /// Flows on connections on which somebody known has shown up for the first time.
+    pub trusted: Vec<Flow>,
 }
 
 /// What the room above is told.
@@ -106,18 +110,22 @@ impl Endpoint {
             txs: hash.map(),
             by_key: hash.map(),
             last_tx: 0,
+            connections: Connections::new(hash),
             legs: Legs::new(hash),
             timers: Timers::new(),
             sends: Vec::new(),
             events: VecDeque::new(),
+            trusted: Vec::new(),
         }
     }
 
-    /// Takes a datagram.
+    /// Takes a message: a datagram, or what was cut out of a stream. The header part in which a
+    /// stream broke may be given too, for its sender to be told.
     pub fn receive(&mut self, now: Mono, flow: Flow, bytes: Bytes) {
+        self.connections.heard(flow);
         // What cannot be framed cannot be answered either.
         let Ok(message) = Message::parse(bytes) else { return };
-        match (message.is_request(), message.check()) {
+        match (message.is_request(), check(flow, &message)) {
             (true, Ok(())) => self.receive_request(now, flow, message),
             (true, Err(fault)) => self.refuse_malformed(flow, &message, &fault),
             (false, Ok(())) => self.receive_response(now, &message),
@@ -284,6 +292,7 @@ impl Endpoint {
         let key = Key::client(branch, method.word());
         let id = self.open(Machine::Client(machine), key, flow, None, Bytes::new());
         self.after(now, id, out.into_iter().map(Done::from), None);
+        self.fail_if_unreachable(now, flow, id);
     }
 
     /// Answers with a server transaction.
@@ -317,12 +326,13 @@ impl Endpoint {
         self.last_tx += 1;
         let id = TxId(self.last_tx);
         self.by_key.insert(key.clone(), id);
+        self.connections.opened(flow, id);
         self.txs.insert(id, Tx { machine, key, flow, leg, request, acks: Vec::new() });
         id
     }
 
     /// Gives a machine its input and carries out what it says.
-    fn drive(&mut self, now: Mono, id: TxId, input: Drive, message: Option<&Message>) {
+    pub(super) fn drive(&mut self, now: Mono, id: TxId, input: Drive, message: Option<&Message>) {
         let Some(tx) = self.txs.get_mut(&id) else { return };
         let done: Vec<Done> = match &mut tx.machine {
             Machine::InviteServer(it) => {
@@ -334,6 +344,9 @@ impl Endpoint {
                         it.handle(now, invite_server::Input::Reply { status, bytes }, &mut out);
                     }
                     Drive::Timeout => it.handle_timeout(now, &mut out),
+                    Drive::Unreachable => {
+                        it.handle(now, invite_server::Input::Unreachable, &mut out);
+                    }
                     Drive::Response(_) => {}
                 }
                 out.into_iter().map(Done::from).collect()
@@ -346,6 +359,7 @@ impl Endpoint {
                         it.handle(now, server::Input::Reply { status, bytes }, &mut out);
                     }
                     Drive::Timeout => it.handle_timeout(now, &mut out),
+                    Drive::Unreachable => it.handle(now, server::Input::Unreachable, &mut out),
                     Drive::Ack | Drive::Response(_) => {}
                 }
                 out.into_iter().map(Done::from).collect()
@@ -357,6 +371,9 @@ impl Endpoint {
                         it.handle(now, invite_client::Input::Response(status), &mut out);
                     }
                     Drive::Timeout => it.handle_timeout(now, &mut out),
+                    Drive::Unreachable => {
+                        it.handle(now, invite_client::Input::Unreachable, &mut out);
+                    }
                     Drive::Again | Drive::Ack | Drive::Reply(..) => {}
                 }
                 out.into_iter().map(Done::from).collect()
@@ -368,6 +385,7 @@ impl Endpoint {
                         it.handle(now, client::Input::Response(status), &mut out);
                     }
                     Drive::Timeout => it.handle_timeout(now, &mut out),
+                    Drive::Unreachable => it.handle(now, client::Input::Unreachable, &mut out),
                     Drive::Again | Drive::Ack | Drive::Reply(..) => {}
                 }
                 out.into_iter().map(Done::from).collect()
@@ -395,12 +413,12 @@ impl Endpoint {
                 (Done::Pass, Some(leg), Some(response)) => {
                     self.invite_answered(now, leg, id, response);
                 }
-                (Done::Failed, Some(leg), _) => self.unanswered(now, leg, id),
+                (Done::Failed(why), Some(leg), _) => self.unanswered(leg, id, why),
                 // An ACK that matches a 2xx's transaction belongs to the dialog, by its To tag.
                 (Done::PassAck, _, Some(ack)) => {
                     self.acked(now, &Request { message: ack.clone(), flow });
                 }
-                (Done::Ack | Done::Pass | Done::PassAck | Done::Failed, ..) => {}
+                (Done::Ack | Done::Pass | Done::PassAck | Done::Failed(_), ..) => {}
             }
         }
         if is_over {
@@ -412,6 +430,7 @@ impl Endpoint {
     pub(super) fn forget(&mut self, id: TxId) {
         if let Some(tx) = self.txs.remove(&id) {
             self.by_key.remove(&tx.key);
+            self.connections.closed(tx.flow, id);
             self.timers.set(Timer::Tx(id), None);
         }
     }
@@ -451,11 +470,12 @@ impl Machine {
 
 /// What happens to a transaction, whichever of the four it is.
 #[derive(Debug)]
-enum Drive {
+pub(super) enum Drive {
     Again,
     Ack,
     Reply(u16, Bytes),
     Response(u16),
+    Unreachable,
     Timeout,
 }
 
@@ -466,7 +486,7 @@ enum Done {
     Ack,
     Pass,
     PassAck,
-    Failed,
+    Failed(Failure),
 }
 
 impl From<invite_server::Output> for Done {
@@ -474,7 +494,7 @@ impl From<invite_server::Output> for Done {
         match it {
             invite_server::Output::Send(bytes) => Self::Send(bytes),
             invite_server::Output::PassAck => Self::PassAck,
-            invite_server::Output::Failed(_) => Self::Failed,
+            invite_server::Output::Failed(why) => Self::Failed(why),
         }
     }
 }
@@ -485,7 +505,7 @@ impl From<invite_client::Output> for Done {
             invite_client::Output::Send(bytes) => Self::Send(bytes),
             invite_client::Output::Pass => Self::Pass,
             invite_client::Output::Ack => Self::Ack,
-            invite_client::Output::Failed(_) => Self::Failed,
+            invite_client::Output::Failed(why) => Self::Failed(why),
         }
     }
 }
@@ -494,7 +514,7 @@ impl From<server::Output> for Done {
     fn from(it: server::Output) -> Self {
         match it {
             server::Output::Send(bytes) => Self::Send(bytes),
-            server::Output::Failed(_) => Self::Failed,
+            server::Output::Failed(why) => Self::Failed(why),
         }
     }
 }
@@ -504,8 +524,17 @@ impl From<client::Output> for Done {
         match it {
             client::Output::Send(bytes) => Self::Send(bytes),
             client::Output::Pass => Self::Pass,
-            client::Output::Failed(_) => Self::Failed,
+            client::Output::Failed(why) => Self::Failed(why),
         }
+    }
+}
+
+/// RFC 3261 §20.14: on a stream Content-Length is not left out.
+fn check(flow: Flow, message: &Message) -> Result<(), Fault> {
+    message.check()?;
+    match message.content_length()? {
+        None if flow.transport.is_reliable() => Err(Fault::Missing(Name::ContentLength)),
+        _ => Ok(()),
     }
 }
 

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 ///
 /// Everything we send goes along a flow on which we have heard from the peer, so NAT and several
 /// local addresses need no second thought: `local` is our address as that peer sees us, and stands
-/// in the Via, Contact and SDP that we write for it.
+/// in the Via, Contact and SDP that we write for it. For the same reason a large request takes the
+/// flow that its phone has registered over and does not look for a connection, as RFC 3261 §18.1.1
+/// would have it: behind a NAT there is none to be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Flow {
     /// What carries the messages.
@@ -23,20 +25,43 @@ pub struct Flow {
 pub enum Transport {
     /// Datagrams; nothing is promised.
     Udp,
+    /// This connection. When it is closed its flow is gone for ever, even if another one comes
+    /// from the same address. We accept connections and open none.
+    Tcp(Connection),
 }
+
+/// The name of a connection, which no other ever has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Connection(pub u64);
 
 impl Transport {
     /// The word in a Via header.
     pub const fn word(self) -> &'static str {
         match self {
             Self::Udp => "UDP",
+            Self::Tcp(_) => "TCP",
+        }
+    }
+
+    /// The URI parameter that asks for it, behind its semicolon (RFC 3261 §19.1.1). UDP is what a
+    /// SIP address means without one.
+    pub const fn parameter(self) -> &'static str {
+        match self {
+            Self::Udp => "",
+            Self::Tcp(_) => ";transport=tcp",
         }
     }
 
     /// Whether the transport repeats what was lost, so that transactions need not.
     pub const fn is_reliable(self) -> bool {
+        self.connection().is_some()
+    }
+
+    /// The connection that it depends on.
+    pub const fn connection(self) -> Option<Connection> {
         match self {
-            Self::Udp => false,
+            Self::Udp => None,
+            Self::Tcp(it) => Some(it),
         }
     }
 }

@@ -4,13 +4,15 @@
 //! or how bytes reach the wire.
 
 pub mod auth;
+mod connections;
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
 pub mod invite;
 pub mod message;
 pub mod registrar;
+pub mod stream;
 pub mod tx;
 
 pub use endpoint::Endpoint;
-pub use flow::{Flow, Transport};
+pub use flow::{Connection, Flow, Transport};

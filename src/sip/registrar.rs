@@ -105,6 +105,15 @@ impl Registrar {
         Ok(Registered { contacts: self.listed(now, aor), changes })
     }
 
+    /// Takes out the phones of an extension whose flow is gone for ever; returns their contacts.
+    pub fn sweep(&mut self, aor: &str, is_reachable: impl Fn(Flow) -> bool) -> Vec<String> {
+        let ids = self.by_aor.get(aor).cloned().unwrap_or_default();
+        let is_gone =
+            |id: &u64| self.bindings.get(id).is_some_and(|it| !is_reachable(it.binding.flow));
+        let gone: Vec<u64> = ids.into_iter().filter(is_gone).collect();
+        gone.into_iter().filter_map(|id| self.remove(id)).map(|it| it.contact).collect()
+    }
+
     /// The phones of an extension, in the order in which they came.
     pub fn bindings(&self, aor: &str) -> impl Iterator<Item = &Binding> {
         let ids = self.by_aor.get(aor).map(Vec::as_slice).unwrap_or_default();

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use moonswitch::base::Cause;
 use moonswitch::call::event::What;
 use moonswitch::sdp::Codec;
-use moonswitch::sim::phone::{Behaviour, Ending, Nat};
+use moonswitch::sim::phone::{Behaviour, Ending, Frame, Nat};
 use moonswitch::sim::{Config, World};
 
 use crate::world::{
@@ -67,7 +67,7 @@ fn strangers_are_neither_heard_nor_fed_in_a_call() {
             let [high, low] = seq.to_be_bytes();
             let mut packet = vec![0x80, 0, high, low];
             packet.resize(12 + 160, 0x55);
-            world.throw(stranger, target, packet);
+            world.forge_frame(Frame { from: stranger, to: target, bytes: packet });
         }
     }
     world.run_until(secs(60), |it| call(it, ANN).ending().is_some());

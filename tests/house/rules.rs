@@ -15,6 +15,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("directory", &["base"]),
     ("call", &["base", "sip", "sdp", "media", "directory"]),
     ("lua", &["base", "directory", "call::plan"]),
+    ("store", &["base", "directory", "call::event"]),
     ("sim", &["base", "config", "sip", "sdp", "rtp", "audio", "media", "directory", "call", "lua"]),
     (
         "node",
@@ -29,6 +30,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
             "directory",
             "call",
             "lua",
+            "store",
             "sim",
         ],
     ),
@@ -45,6 +47,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
             "directory",
             "call",
             "lua",
+            "store",
             "sim",
             "node",
         ],
@@ -84,7 +87,8 @@ pub(crate) const CRATES: &[(&str, Who)] = &[
     ("socket2", Who::Rooms(WINDOWS)),
     ("tracing", Who::Rooms(WINDOWS)),
     ("tracing_subscriber", Who::Rooms(WINDOWS)),
-    ("rusqlite", Who::Rooms(&[])),
+    ("rusqlite", Who::Rooms(&["store"])),
+    ("chacha20poly1305", Who::Rooms(&["store"])),
     ("rsip", Who::Tests),
 ];
 

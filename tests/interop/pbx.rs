@@ -30,6 +30,11 @@ pub(crate) struct Pbx {
 impl Pbx {
     /// Starts one with the known extensions and waits until it is ready.
     pub(crate) fn start() -> Self {
+        Self::start_at("127.0.0.1:0")
+    }
+
+    /// The same, reached by phones at this address.
+    pub(crate) fn start_at(sip: &str) -> Self {
         let scratch = Scratch::new("pbx");
         let rows = EXTENSIONS.map(|(number, password)| {
             format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
@@ -37,12 +42,16 @@ impl Pbx {
         let file = scratch.file("extensions.toml");
         fs::write(&file, rows.concat()).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::start_in(scratch)
+        Self::begin(scratch, sip)
     }
 
     /// Starts one on a data directory and waits until it is ready.
     pub(crate) fn start_in(scratch: Scratch) -> Self {
-        let mut child = command(scratch.path())
+        Self::begin(scratch, "127.0.0.1:0")
+    }
+
+    fn begin(scratch: Scratch, sip: &str) -> Self {
+        let mut child = command(scratch.path(), sip)
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()
@@ -114,6 +123,13 @@ impl Pbx {
         tasks.map(|it| count(fs::read_to_string(it.unwrap().path().join("status")).unwrap())).sum()
     }
 
+    /// The memory that it holds.
+    pub(crate) fn memory_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        line.unwrap().trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Sends it a signal, by name.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();
@@ -155,14 +171,15 @@ impl Drop for Pbx {
 
 /// Runs the binary to its end.
 pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
-    command(data).args(words).output().unwrap()
+    command(data, "127.0.0.1:0").args(words).output().unwrap()
 }
 
-fn command(data: &Path) -> Command {
+fn command(data: &Path, sip: &str) -> Command {
     let (low, high) = audio_ports();
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
     command.env_remove("MOONSWITCH_LOG").arg("serve").arg("--data").arg(data);
-    command.args(["--sip=127.0.0.1:0", "--http=127.0.0.1:0", &format!("--rtp={low}-{high}")]);
+    let (sip, rtp) = (format!("--sip={sip}"), format!("--rtp={low}-{high}"));
+    command.args([&sip, "--http=127.0.0.1:0", &rtp]);
     command
 }
 

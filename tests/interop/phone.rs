@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use moonswitch::audio::Wav;
 
-use crate::scratch::{Scratch, audio_ports, free_tcp_port, free_udp_port};
+use crate::scratch::{Scratch, audio_ports, free_port};
 use crate::wait::wait_for;
 
 /// How long anything may take that a phone does at once.
@@ -39,6 +39,8 @@ pub(crate) struct Account<'a> {
     pub(crate) password: &'a str,
     /// Its registrar.
     pub(crate) server: SocketAddr,
+    /// What carries its signalling: `udp` or `tcp`.
+    pub(crate) transport: &'a str,
     /// Its codec.
     pub(crate) codec: &'a str,
     /// What it says: a tone of this frequency.
@@ -51,7 +53,8 @@ pub(crate) struct Phone {
     control: TcpStream,
     events: Receiver<String>,
     seen: Vec<String>,
-    server: SocketAddr,
+    /// Address and transport parameter.
+    server: String,
     sip_port: u16,
     scratch: Scratch,
 }
@@ -66,7 +69,7 @@ impl Phone {
     /// Starts a phone, which registers by itself and answers by itself.
     pub(crate) fn start(account: &Account<'_>) -> Self {
         let scratch = Scratch::new(account.number);
-        let (sip_port, control_port) = (free_udp_port(), free_tcp_port());
+        let (sip_port, control_port) = (free_port(), free_port());
         let tone = scratch.file("tone.wav");
         fs::write(&tone, sine(account.hz).write()).unwrap();
         fs::create_dir(scratch.file("heard")).unwrap();
@@ -87,7 +90,7 @@ impl Phone {
             TcpStream::connect(("127.0.0.1", control_port)).ok()
         });
         let events = netstrings(control.try_clone().unwrap());
-        let (server, seen) = (account.server, Vec::new());
+        let (server, seen) = (account.target(), Vec::new());
         Self { child, control, events, seen, server, sip_port, scratch }
     }
 
@@ -175,10 +178,15 @@ impl Drop for Phone {
 }
 
 impl Account<'_> {
+    fn target(&self) -> String {
+        format!("{};transport={}", self.server, self.transport)
+    }
+
     fn line(&self) -> String {
-        let Self { number, password, server, codec, .. } = self;
+        let Self { number, password, codec, .. } = self;
+        let target = self.target();
         format!(
-            "<sip:{number}@{server};transport=udp>;auth_user={number};auth_pass={password};\
+            "<sip:{number}@{target}>;auth_user={number};auth_pass={password};\
              regint=60;answermode=auto;audio_codecs={codec}\n"
         )
     }

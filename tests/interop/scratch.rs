@@ -37,14 +37,22 @@ impl Drop for Scratch {
     }
 }
 
-/// A TCP port on 127.0.0.1 that was free a moment ago.
-pub(crate) fn free_tcp_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// A UDP port on 127.0.0.1 that was free a moment ago.
-pub(crate) fn free_udp_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port on 127.0.0.1 that was free a moment ago for TCP and UDP, and that no other test of this
+/// process is given. It lies below the ephemeral ones: what the system gives to others meanwhile,
+/// for a connection of theirs, is never ours.
+pub(crate) fn free_port() -> u16 {
+    const FIRST: u32 = 8_200;
+    const COUNT: u32 = 4_000;
+    let start = std::process::id() * 31;
+    let is_free = |port: u16| {
+        let at = ("127.0.0.1", port);
+        TcpListener::bind(at).is_ok() && UdpSocket::bind(at).is_ok()
+    };
+    (0..COUNT)
+        // Two apart: a phone takes the port behind its own for TLS.
+        .map(|_| (FIRST + (start + u32::from(next())) % COUNT * 2) as u16)
+        .find(|port| is_free(*port))
+        .expect("somebody holds every port of this machine")
 }
 
 /// 40 UDP ports, as `(low, high)`, all of which were free a moment ago and none of which another

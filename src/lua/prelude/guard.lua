@@ -20,7 +20,8 @@ shared.pay = pay
 -- Whatever the error says: a doomed flow goes on unwinding.
 local function caught(ok, ...)
   if ok then return true, ... end
-  local fatal, plain = host.caught((...))
+  local fatal, plain, is_spent = host.caught((...))
+  if is_spent then yield() end
   if fatal ~= nil then error(fatal, 0) end
   return false, plain
 end

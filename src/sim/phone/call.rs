@@ -37,6 +37,8 @@ pub struct Call {
     pub(super) version: u32,
     /// What its owner is going to do.
     pub(super) plans: Vec<(Mono, Act)>,
+    /// Its owner hangs up as soon as that is allowed.
+    pub(super) leaves_soon: bool,
     mouth: Option<Mouth>,
 }
 
@@ -173,6 +175,7 @@ impl Call {
             ours,
             version: 1,
             plans: Vec::new(),
+            leaves_soon: false,
             mouth: None,
         }
     }
@@ -198,8 +201,9 @@ impl Call {
     /// It is connected: its owner makes plans.
     pub(super) fn connected(&mut self, now: Mono, behaviour: &Behaviour) {
         self.confirmed = true;
+        let soon = self.leaves_soon.then_some(Duration::ZERO);
         let plans = [
-            (behaviour.hang_up_after, Act::HangUp),
+            (soon.or(behaviour.hang_up_after), Act::HangUp),
             (behaviour.hold_after, Act::Hold),
             (behaviour.resume_after, Act::Resume),
             (behaviour.nat.and_then(|it| it.moves_after), Act::Move),

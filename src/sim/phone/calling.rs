@@ -11,7 +11,7 @@ use super::call::Act;
 use super::client::Purpose;
 use super::served::Served;
 use super::session::Session;
-use super::{Call, Ending, Letter, Out, Phase, Phone, Reply};
+use super::{Call, Ending, Letter, Out, Phase, Phone, Reply, Side};
 
 impl Phone {
     /// Calls a number. The call is the last of [`Phone::calls`] from now on.
@@ -25,11 +25,25 @@ impl Phone {
         self.request(now, Purpose::Invite(self.calls.len() - 1), 0, out);
     }
 
-    /// Ends every call that is up.
+    /// Ends every call in whatever way its state asks for: it is given up, declined or hung up.
     pub fn hang_up(&mut self, now: Mono, out: &mut Out) {
         for nth in 0..self.calls.len() {
-            if self.calls[nth].phase == Phase::Up && self.calls[nth].confirmed {
-                self.leave(now, nth, out);
+            let Call { phase, side, confirmed, .. } = self.calls[nth];
+            match (phase, side) {
+                (Phase::Ringing, Side::Caller) => {
+                    self.calls[nth].plans.clear();
+                    self.calls[nth].phase = Phase::Cancelled;
+                    self.cancel(now, nth, out);
+                }
+                (Phase::Ringing, Side::Callee) => {
+                    if let Some(invite) = self.open_invite(nth) {
+                        self.refuse(now, invite, nth, 603, out);
+                    }
+                }
+                (Phase::Up, _) if confirmed => self.leave(now, nth, out),
+                // RFC 3261 §15: not before the ACK.
+                (Phase::Up, _) => self.calls[nth].leaves_soon = true,
+                (Phase::Cancelled | Phase::Leaving | Phase::Over(_), _) => {}
             }
         }
     }

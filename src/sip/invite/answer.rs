@@ -74,6 +74,7 @@ impl Endpoint {
         }
         usage.unacked = None;
         let left = usage.left.take();
+        self.follow(leg, request.flow);
         self.arm(leg);
         match left {
             Some(reason) => self.bye(now, leg, &reason),

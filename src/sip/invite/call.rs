@@ -1,11 +1,12 @@
 //! We ring somebody: RFC 3261 §13.2.
 
-use super::{Event, State, Usage, sdp};
+use super::{Ended, Event, State, Usage, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::Flow;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ALLOW, Endpoint, TxId};
 use crate::sip::message::{Message, Method, Name, Writer};
+use crate::sip::tx::Failure;
 
 /// Whom we ring, and what we say.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,7 @@ impl Endpoint {
         let tx = self.open_invite_client(now, flow, leg, &branch, bytes);
         let state = State::Inviting { tx, heard: false, until: None };
         self.legs.insert(leg, Usage { dialog, state, pending: None, unacked: None, left: None });
+        self.fail_if_unreachable(now, flow, tx);
     }
 
     /// A response to an INVITE of ours that the transaction passed on.
@@ -69,16 +71,26 @@ impl Endpoint {
         }
     }
 
-    /// A transaction of ours for this leg got no answer, or no ACK.
-    pub(in crate::sip) fn unanswered(&mut self, _now: Mono, leg: LegId, tx: TxId) {
-        let is_invite = self
-            .usage(leg)
-            .is_some_and(|it| matches!(it.state, State::Inviting { tx: own, .. } if own == tx));
-        if is_invite {
-            // §8.1.3.1: as if a 408 had come.
-            self.tell(leg, Event::Refused { status: 408 });
+    /// A transaction of this leg came to nothing: no answer, no ACK, or its peer is out of reach.
+    pub(in crate::sip) fn unanswered(&mut self, leg: LegId, tx: TxId, why: Failure) {
+        if self.is_inviting(leg, tx) {
+            // §8.1.3.1: as if a 408 had come. A flow that is gone has its own word, RFC 5626 §11.5.
+            let status = if why == Failure::Unreachable { 430 } else { 408 };
+            self.tell(leg, Event::Refused { status });
+            return self.drop_leg(leg);
+        }
+        let Some(usage) = self.usage(leg).filter(|_| why == Failure::Unreachable) else { return };
+        let was_pending = usage.pending.take_if(|it| it.tx == tx).is_some();
+        if was_pending && matches!(usage.state, State::Invited) {
+            self.tell(leg, Event::Ended(Ended::Unreachable));
             self.drop_leg(leg);
         }
+    }
+
+    /// Whether the leg waits for the answer to this INVITE of ours.
+    pub(in crate::sip) fn is_inviting(&self, leg: LegId, tx: TxId) -> bool {
+        let usage = self.legs.get(leg);
+        usage.is_some_and(|it| matches!(it.state, State::Inviting { tx: own, .. } if own == tx))
     }
 
     /// ACKs a refusal: of the transaction, with its own branch (§17.1.1.3).
@@ -113,6 +125,9 @@ impl Endpoint {
             self.sends.push((flow, ack));
             return;
         }
+        if tx.acks.len() >= FORKS_MAX {
+            return;
+        }
         let Ok(invite) = Message::parse(tx.request.clone()) else { return };
         let Ok(dialog) = Dialog::of_invite(&invite, flow).map(|it| it.confirmed_by(response))
         else {
@@ -121,9 +136,7 @@ impl Endpoint {
         let (_, via) = self.via(flow);
         let ack = dialog.ack(dialog.local_seq(), &via).finish();
         self.sends.push((flow, ack.clone()));
-        if let Some(tx) = self.txs.get_mut(&id)
-            && tx.acks.len() < FORKS_MAX
-        {
+        if let Some(tx) = self.txs.get_mut(&id) {
             tx.acks.push((tag, ack));
         }
         let Some(usage) = self.usage(leg).filter(|it| matches!(it.state, State::Inviting { .. }))
@@ -146,7 +159,7 @@ impl Endpoint {
     }
 }
 
-/// The most 2xx of different forks of one INVITE whose ACKs are kept.
+/// The most forks of one INVITE whose 2xx are answered: each costs a BYE and its repeats.
 const FORKS_MAX: usize = 8;
 
 /// Begins an ACK or CANCEL from the INVITE that it means: same Request-URI, Via, From, Call-ID,

@@ -68,6 +68,8 @@ pub enum Ended {
     Bye,
     /// The peer never acknowledged our answer (§13.3.1.4).
     NoAck,
+    /// The connection to the caller was lost before the answer.
+    Unreachable,
 }
 
 /// The signalling of all legs.
@@ -162,6 +164,10 @@ impl Legs {
         self.by_leg.len()
     }
 
+    fn get(&self, leg: LegId) -> Option<&Usage> {
+        self.by_leg.get(&leg)
+    }
+
     pub(super) fn get_mut(&mut self, leg: LegId) -> Option<&mut Usage> {
         self.by_leg.get_mut(&leg)
     }
@@ -195,10 +201,17 @@ impl Endpoint {
     /// A request within a dialog: to its verb, or refused.
     pub(super) fn within(&mut self, now: Mono, request: Request) {
         let leg = self.legs.find(&request.message);
-        let usage = leg.and_then(|leg| Some((leg, self.usage(leg)?)));
-        let Some((leg, usage)) = usage.filter(|it| it.1.dialog.is_peer(&request.message)) else {
+        // Whom we ring has no dialog before its answer, not even one without a tag (§12.1.2), and may
+        // not leave before it either (§15).
+        let is_peer = |it: &LegId| {
+            self.legs.get(*it).is_some_and(|it| {
+                !matches!(it.state, State::Inviting { .. }) && it.dialog.is_peer(&request.message)
+            })
+        };
+        let Some(leg) = leg.filter(is_peer) else {
             return self.reply_stateless(&request, 481, |it| it);
         };
+        self.follow(leg, request.flow);
         let known =
             matches!(request.message.method(), Method::Bye | Method::Invite | Method::Options);
         if !known {
@@ -207,7 +220,8 @@ impl Endpoint {
             });
         }
         let number = request.message.cseq().map_or(0, |it| it.number);
-        if usage.dialog.note(number) == super::dialog::Order::Late {
+        let order = self.usage(leg).map(|it| it.dialog.note(number));
+        if order == Some(super::dialog::Order::Late) {
             return self.reply_stateless(&request, 500, |it| it);
         }
         match request.message.method() {
@@ -271,7 +285,7 @@ impl Endpoint {
 
     /// The Contact that we are reached by on this flow.
     fn contact(&self, flow: super::Flow) -> String {
-        format!("<sip:{}>", self.address(flow))
+        format!("<sip:{}{}>", self.address(flow), flow.transport.parameter())
     }
 }
 

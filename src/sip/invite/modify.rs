@@ -20,6 +20,8 @@ impl Endpoint {
             State::Up => {}
         }
         usage.dialog.refresh(&request.message);
+        // A phone that has moved, or whose NAT has, is reached where it is now.
+        usage.dialog.flow = request.flow;
         let offer = sdp(&request.message);
         let tx = self.open_invite_server(&request, leg);
         let trying = Writer::reply(&request.message, 100, request.flow.remote, None).finish();

@@ -122,6 +122,20 @@ fn a_reinvite_is_offered_answered_and_acked() {
 }
 
 #[test]
+fn a_peer_that_has_moved_is_reached_where_it_is_now() {
+    let mut it = Table::up();
+    let tag = it.tag.clone();
+    it.hears_from("10.0.0.9:1024", &with_body(&within("INVITE", 2, &tag, "r1")));
+    it.endpoint.accept(it.now, LEG, SDP);
+    it.now = Mono::from_millis(500);
+    it.endpoint.handle_timeout(it.now);
+    it.hears_from("10.0.0.9:1024", &within("ACK", 2, &tag, "ack2"));
+    it.endpoint.hang_up(it.now, LEG, &Reason::q850(16));
+    let places: Vec<_> = it.endpoint.sends.drain(..).map(|it| it.0.remote.to_string()).collect();
+    assert_eq!(places, ["10.0.0.9:1024"; 4], "100, 200, 200 again, BYE");
+}
+
+#[test]
 fn a_refused_reinvite_leaves_the_call_up() {
     let mut it = Table::up();
     let tag = it.tag.clone();

@@ -3,7 +3,7 @@
 use memchr::{memchr_iter, memchr2_iter};
 
 use super::parse::Start;
-use super::scan::{is_blank, is_token, number, trim_end};
+use super::scan::{is_blank, is_token, trim_end};
 use super::{Fault, MAX_URI, MAX_VALUES, Message, Name, Scheme, Uri};
 
 impl Message {
@@ -73,14 +73,7 @@ impl Message {
 
     /// RFC 3261 §18.3, §20.14.
     fn check_length(&self) -> Result<(), Fault> {
-        let mut first = None;
-        for value in self.values(Name::ContentLength) {
-            let length = number(value).ok_or(Fault::Malformed(Name::ContentLength))?;
-            if *first.get_or_insert(length) != length {
-                return Err(Fault::ContentLengthConflict);
-            }
-        }
-        match first {
+        match self.content_length()? {
             Some(length) if length > self.after.len() as u64 => Err(Fault::BodyTooShort),
             _ => Ok(()),
         }

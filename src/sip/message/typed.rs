@@ -58,6 +58,18 @@ impl Message {
         Some(u32::try_from(seconds).unwrap_or(u32::MAX))
     }
 
+    /// Content-Length; `None` if absent (RFC 3261 §20.14). Saying the same twice is no conflict.
+    pub fn content_length(&self) -> Result<Option<u64>, Fault> {
+        let mut first = None;
+        for value in self.values(Name::ContentLength) {
+            let length = number(value).ok_or(Fault::Malformed(Name::ContentLength))?;
+            if *first.get_or_insert(length) != length {
+                return Err(Fault::ContentLengthConflict);
+            }
+        }
+        Ok(first)
+    }
+
     /// The values of Route or Record-Route in their order, as written.
     pub fn routes(&self, name: Name) -> Vec<&str> {
         self.list(name).filter_map(|route| str::from_utf8(route).ok()).collect()

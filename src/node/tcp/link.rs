@@ -1,0 +1,259 @@
+//! One TCP connection: what it has sent of a message, what it has not read yet, how long it may
+//! stay.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use nix::sys::epoll::EpollFlags;
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::base::Mono;
+use crate::call::Input;
+use crate::sip::Flow;
+use crate::sip::stream::{Frame, Framer, PONG};
+
+/// How long a stranger may be without a whole message.
+const STRANGER_IDLE: Duration = Duration::from_secs(30);
+/// How long a message may take to come.
+const HALF_MAX: Duration = Duration::from_secs(10);
+/// How many bytes a peer may leave unread, beyond what the system holds for it.
+const UNSENT_MAX: usize = 256 << 10;
+/// How long it may take nothing of them.
+const UNSENT_FOR: Duration = Duration::from_secs(30);
+/// How long a connection that has ended may take to go.
+const LEAVING: Duration = Duration::from_secs(2);
+/// The switch answers within the turn in which it is asked; the next one comes after this.
+const TURN: Duration = Duration::from_millis(1);
+/// When the system begins to ask a silent peer whether it lives, how often, and how many answers
+/// may be missing.
+const ASK_AFTER: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_secs(15);
+const ASK_TIMES: u32 = 4;
+
+/// One connection.
+pub(super) struct Link {
+    pub(super) stream: TcpStream,
+    pub(super) flow: Flow,
+    pub(super) standing: Standing,
+    pub(super) is_known_to_switch: bool,
+    framer: Framer,
+    unsent: Vec<u8>,
+    /// Since when nothing of what is unsent was taken.
+    stuck_since: Option<Mono>,
+    /// When its present message began.
+    half_since: Option<Mono>,
+    /// When its last message came, or else it.
+    heard_at: Mono,
+    phase: Phase,
+    interest: EpollFlags,
+}
+
+/// What the switch thinks of a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing yet.
+    Stranger,
+    /// It has proved who it is.
+    Trusted,
+}
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// It does not.
+    Open,
+    /// Nothing more is taken from it; what we have to say still leaves.
+    Ending { since: Mono },
+    /// All is said, and its peer may read it: closing while something is unread would take it back
+    /// (RFC 1122 §4.2.2.13).
+    Said { since: Mono },
+    /// It is worth nothing any more.
+    Dead,
+}
+
+impl Link {
+    /// A connection that was just let in.
+    pub(super) fn new(now: Mono, stream: TcpStream, flow: Flow) -> Self {
+        Self {
+            stream,
+            flow,
+            standing: Standing::Stranger,
+            is_known_to_switch: false,
+            framer: Framer::default(),
+            unsent: Vec::new(),
+            stuck_since: None,
+            half_since: None,
+            heard_at: now,
+            phase: Phase::Open,
+            interest: EpollFlags::EPOLLIN,
+        }
+    }
+
+    /// Reads what has come, as far as the buffer goes.
+    pub(super) fn read(&mut self, now: Mono, buffer: &mut [u8], take: &mut impl FnMut(Input)) {
+        match self.stream.read(buffer) {
+            Ok(0) if self.phase == Phase::Open => self.phase = Phase::Ending { since: now },
+            Ok(0) => self.phase = Phase::Dead,
+            Ok(length) if self.phase == Phase::Open => {
+                self.receive(now, buffer.get(..length).unwrap_or_default(), take);
+            }
+            Ok(_) => {}
+            Err(e) if is_for_later(&e) => {}
+            Err(_) => self.phase = Phase::Dead,
+        }
+    }
+
+    /// Adds something to be written. A peer that leaves too much unread is given up.
+    pub(super) fn say(&mut self, bytes: &[u8]) {
+        if !matches!(self.phase, Phase::Open | Phase::Ending { .. }) {
+            return;
+        }
+        if self.unsent.len() + bytes.len() > UNSENT_MAX {
+            self.unsent = Vec::new();
+            self.phase = Phase::Dead;
+            return;
+        }
+        self.unsent.extend_from_slice(bytes);
+    }
+
+    /// Writes as much as the system takes.
+    pub(super) fn write(&mut self, now: Mono) {
+        let mut written = 0;
+        while written < self.unsent.len() {
+            match self.stream.write(self.unsent.get(written..).unwrap_or_default()) {
+                Ok(length) => written += length,
+                Err(e) if is_for_later(&e) => break,
+                Err(_) => {
+                    self.phase = Phase::Dead;
+                    written = self.unsent.len();
+                }
+            }
+        }
+        if written == self.unsent.len() {
+            // Nothing is held for a connection that rests.
+            self.unsent = Vec::new();
+            self.stuck_since = None;
+            return;
+        }
+        self.unsent.drain(..written);
+        if written > 0 || self.stuck_since.is_none() {
+            self.stuck_since = Some(now);
+        }
+    }
+
+    /// Says that we are done, once all else is said.
+    pub(super) fn say_goodbye(&mut self, now: Mono) {
+        if matches!(self.phase, Phase::Ending { .. }) && self.unsent.is_empty() {
+            _ = self.stream.shutdown(Shutdown::Write);
+            self.phase = Phase::Said { since: now };
+        }
+    }
+
+    /// Why it is to be closed now, if it is.
+    pub(super) fn due(&self, now: Mono) -> Option<&'static str> {
+        let is_over = |since: Option<Mono>, span| since.is_some_and(|it| now >= it + span);
+        match self.phase {
+            Phase::Dead => Some("broken"),
+            Phase::Ending { since } | Phase::Said { since } => {
+                (now >= since + LEAVING).then_some("ended")
+            }
+            Phase::Open if is_over(self.half_since, HALF_MAX) => Some("a message takes too long"),
+            Phase::Open if is_over(self.stuck_since, UNSENT_FOR) => Some("it does not read"),
+            Phase::Open if is_over(self.idle_since(), STRANGER_IDLE) => Some("an idle stranger"),
+            Phase::Open => None,
+        }
+    }
+
+    /// When something about it falls due.
+    pub(super) fn next(&self) -> Option<Mono> {
+        match self.phase {
+            Phase::Dead => Some(Mono::ZERO),
+            Phase::Ending { since } if self.unsent.is_empty() => Some(since + TURN),
+            Phase::Ending { since } | Phase::Said { since } => Some(since + LEAVING),
+            Phase::Open => {
+                let half = self.half_since.map(|it| it + HALF_MAX);
+                let stuck = self.stuck_since.map(|it| it + UNSENT_FOR);
+                let idle = self.idle_since().map(|it| it + STRANGER_IDLE);
+                [half, stuck, idle].into_iter().flatten().min()
+            }
+        }
+    }
+
+    /// What it waits for, if that has changed.
+    pub(super) fn new_interest(&mut self) -> Option<EpollFlags> {
+        let read = match self.phase {
+            Phase::Open | Phase::Said { .. } => EpollFlags::EPOLLIN,
+            Phase::Ending { .. } | Phase::Dead => EpollFlags::empty(),
+        };
+        let write = match self.stuck_since {
+            Some(_) => EpollFlags::EPOLLOUT,
+            None => EpollFlags::empty(),
+        };
+        let before = std::mem::replace(&mut self.interest, read | write);
+        (before != self.interest).then_some(self.interest)
+    }
+
+    fn receive(&mut self, now: Mono, bytes: &[u8], take: &mut impl FnMut(Input)) {
+        let flow = self.flow;
+        let mut messages = 0;
+        let mut pings = 0;
+        let mut is_broken = false;
+        self.framer.receive(bytes, |frame| match frame {
+            Frame::Message(bytes) => {
+                messages += 1;
+                take(Input::Message { flow, bytes });
+            }
+            Frame::Ping => pings += 1,
+            Frame::Broken { why, head } => {
+                tracing::debug!("{flow}: {why}");
+                is_broken = true;
+                // The switch refuses a request that stops where its body should begin.
+                if let Some(bytes) = head {
+                    messages += 1;
+                    take(Input::Message { flow, bytes });
+                }
+            }
+        });
+        for _ in 0..pings {
+            self.say(PONG);
+        }
+        if messages > 0 {
+            self.is_known_to_switch = true;
+            self.heard_at = now;
+        }
+        self.half_since = match self.half_since.filter(|_| messages == 0) {
+            _ if !self.framer.is_inside() => None,
+            None => Some(now),
+            since => since,
+        };
+        if is_broken && self.phase == Phase::Open {
+            self.phase = Phase::Ending { since: now };
+        }
+    }
+
+    fn idle_since(&self) -> Option<Mono> {
+        (self.standing == Standing::Stranger).then_some(self.heard_at)
+    }
+}
+
+/// Makes a connection ready to be served; returns our address on it.
+pub(super) fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
+    stream.set_nonblocking(true)?;
+    stream.set_nodelay(true)?;
+    let ask = TcpKeepalive::new().with_time(ASK_AFTER).with_interval(ASK_EVERY);
+    SockRef::from(stream).set_tcp_keepalive(&ask.with_retries(ASK_TIMES))?;
+    stream.local_addr()
+}
+
+/// Whose address this is: of IPv6, where everybody has as many as they like, the network's.
+pub(super) fn place(flow: Flow) -> IpAddr {
+    match flow.remote.ip() {
+        IpAddr::V6(it) => IpAddr::V6(Ipv6Addr::from_bits(it.to_bits() >> 64 << 64)),
+        it => it,
+    }
+}
+
+fn is_for_later(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}

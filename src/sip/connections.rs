@@ -1,0 +1,119 @@
+//! What depends on each connection, so that nobody waits for what can no longer come.
+//!
+//! A connection is known from its first message to [`Endpoint::disconnected`]; between the two its
+//! flow is reachable, afterwards never again. What happens when it is lost:
+//!
+//! - its transactions fail as unreachable (RFC 3261 §17.1.4). A phone that we ring refuses with 430
+//!   (RFC 5626 §11.5), a caller who waits for our answer has left;
+//! - a registration over it stays until it runs out or its phone registers anew; ringing it fails
+//!   at once;
+//! - an answered call goes on, for its audio travels elsewhere. Its signalling follows the peer to
+//!   the flow of its next request;
+//! - answers to its requests are dropped. RFC 3261 §18.2.2 would have us open a connection to the
+//!   peer, which a NAT does not let through, and which would let strangers point us at others.
+
+use std::collections::BTreeSet;
+
+use super::Flow;
+use super::endpoint::{Drive, Endpoint, TxId};
+use super::flow::Connection;
+use super::tx::Failure;
+use crate::base::map::Keyed;
+use crate::base::{LegId, Map, Mono};
+
+/// The connections that messages have come over.
+#[derive(Debug)]
+pub(super) struct Connections(Map<Connection, Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    txs: BTreeSet<TxId>,
+    is_trusted: bool,
+}
+
+impl Connections {
+    pub(super) fn new(hash: Keyed) -> Self {
+        Self(hash.map())
+    }
+
+    /// A message has come along this flow.
+    pub(super) fn heard(&mut self, flow: Flow) {
+        if let Some(it) = flow.transport.connection() {
+            self.0.entry(it).or_default();
+        }
+    }
+
+    /// A transaction depends on this flow.
+    pub(super) fn opened(&mut self, flow: Flow, id: TxId) {
+        if let Some(it) = self.open(flow) {
+            it.txs.insert(id);
+        }
+    }
+
+    /// A transaction is over.
+    pub(super) fn closed(&mut self, flow: Flow, id: TxId) {
+        if let Some(it) = self.open(flow) {
+            it.txs.remove(&id);
+        }
+    }
+
+    fn open(&mut self, flow: Flow) -> Option<&mut Open> {
+        self.0.get_mut(&flow.transport.connection()?)
+    }
+}
+
+impl Endpoint {
+    /// A connection is gone.
+    pub fn disconnected(&mut self, now: Mono, flow: Flow) {
+        let connection = flow.transport.connection();
+        let Some(open) = connection.and_then(|it| self.connections.0.remove(&it)) else { return };
+        for id in open.txs {
+            self.fail(now, id);
+        }
+    }
+
+    /// Whether anything can be sent along this flow.
+    pub fn is_reachable(&self, flow: Flow) -> bool {
+        flow.transport.connection().is_none_or(|it| self.connections.0.contains_key(&it))
+    }
+
+    /// Somebody known has proved on this flow who they are. Of a connection this is told once, in
+    /// [`Endpoint::trusted`].
+    pub fn trust(&mut self, flow: Flow) {
+        let open = self.connections.open(flow).filter(|it| !it.is_trusted);
+        if let Some(it) = open {
+            it.is_trusted = true;
+            self.trusted.push(flow);
+        }
+    }
+
+    /// Fails a transaction of ours whose flow has gone before it was opened.
+    pub(super) fn fail_if_unreachable(&mut self, now: Mono, flow: Flow, id: TxId) {
+        if !self.is_reachable(flow) {
+            self.fail(now, id);
+        }
+    }
+
+    /// A peer that has lost its connection speaks again, on another flow: its leg follows.
+    pub(super) fn follow(&mut self, leg: LegId, flow: Flow) {
+        let before = self.usage(leg).map(|it| it.dialog.flow);
+        if before.is_some_and(|it| !self.is_reachable(it))
+            && let Some(usage) = self.usage(leg)
+        {
+            usage.dialog.flow = flow;
+        }
+    }
+
+    fn fail(&mut self, now: Mono, id: TxId) {
+        self.drive(now, id, Drive::Unreachable, None);
+        // An INVITE of ours that has had a provisional answer waits without end for the final one.
+        let leg = self.txs.get(&id).and_then(|it| it.leg());
+        if let Some(leg) = leg.filter(|it| self.is_inviting(*it, id)) {
+            self.unanswered(leg, id, Failure::Unreachable);
+            self.forget(id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

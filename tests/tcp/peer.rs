@@ -1,0 +1,196 @@
+//! A phone that is ours in every byte, over either transport.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use crate::pbx::EXTENSIONS;
+use crate::sip::{Message, sdp, with_body};
+
+/// How long it waits for anything.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One peer on one flow.
+pub(crate) struct Peer {
+    line: Line,
+    here: SocketAddr,
+    there: SocketAddr,
+    /// What has come and was not looked at.
+    read: Vec<u8>,
+}
+
+enum Line {
+    Tcp(TcpStream),
+    Udp(UdpSocket),
+}
+
+impl Peer {
+    pub(crate) fn over_tcp(there: SocketAddr) -> Self {
+        let stream = TcpStream::connect(there).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let here = stream.local_addr().unwrap();
+        Self { line: Line::Tcp(stream), here, there, read: Vec::new() }
+    }
+
+    pub(crate) fn over_udp(there: SocketAddr) -> Self {
+        let any = if there.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+        let socket = UdpSocket::bind(any).unwrap();
+        socket.connect(there).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let here = socket.local_addr().unwrap();
+        Self { line: Line::Udp(socket), here, there, read: Vec::new() }
+    }
+
+    pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        match &mut self.line {
+            Line::Tcp(it) => it.write_all(bytes.as_ref()).unwrap(),
+            Line::Udp(it) => _ = it.send(bytes.as_ref()).unwrap(),
+        }
+    }
+
+    /// Says it to somebody who may hang up meanwhile.
+    pub(crate) fn say_if_heard(&mut self, text: &str) {
+        if let Line::Tcp(it) = &mut self.line {
+            _ = it.write_all(text.as_bytes());
+        }
+    }
+
+    /// Nothing more is said.
+    pub(crate) fn say_goodbye(&mut self) {
+        if let Line::Tcp(it) = &self.line {
+            it.shutdown(Shutdown::Write).unwrap();
+        }
+    }
+
+    /// The next message.
+    #[track_caller]
+    pub(crate) fn hear(&mut self) -> Message {
+        loop {
+            if let Some(length) = length_of(&self.read) {
+                let bytes: Vec<u8> = self.read.drain(..length).collect();
+                return Message::read(&bytes).unwrap();
+            }
+            let length = self.more().unwrap();
+            assert!(length > 0, "closed while a message was waited for");
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn hear_bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.read.len() < count {
+            assert!(self.more().unwrap() > 0, "closed while bytes were waited for");
+        }
+        self.read.drain(..count).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn ask(&mut self, request: &str) -> Message {
+        self.say(self.signed(request));
+        self.hear()
+    }
+
+    /// Whether the other side hangs up without another word.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let end = self.more();
+        let is_reset = |e: &std::io::Error| e.kind() == ErrorKind::ConnectionReset;
+        self.read.is_empty() && end.map_or_else(|e| is_reset(&e), |length| length == 0)
+    }
+
+    /// Registers as one of the known extensions.
+    #[track_caller]
+    pub(crate) fn register(&mut self, which: usize) {
+        let (number, password) = EXTENSIONS[which];
+        let (here, there) = (self.here, self.there);
+        let transport = if self.is_tcp() { ";transport=tcp" } else { "" };
+        let contact = format!("Contact: <sip:{number}@{here}{transport}>\r\nExpires: 60\r\n");
+        let request = |cseq, more: &str| {
+            let to = format!("<sip:{number}@{there}>");
+            text("REGISTER", &format!("sip:{there}"), cseq, number, &to, &(contact.clone() + more))
+        };
+        let call = with_body(request(next(), ""), "");
+        let challenge = self.ask(&call);
+        let uri = format!("sip:{there}");
+        let proof = challenge.authorize(number, password, "REGISTER", &uri).unwrap();
+        let answer = self.ask(&with_body(request(next(), &proof), ""));
+        assert_eq!(answer.status(), Some(200), "{}", answer.first());
+    }
+
+    /// Calls a number as one of the known extensions, until the call is taken up.
+    #[track_caller]
+    pub(crate) fn invite(&mut self, which: usize, number: &str) {
+        let (own, password) = EXTENSIONS[which];
+        let (here, there) = (self.here, self.there);
+        let uri = format!("sip:{number}@{there}");
+        let sdp = match there.is_ipv6() {
+            true => sdp(40_000).replace("IP4 127.0.0.1", "IP6 ::1"),
+            false => sdp(40_000),
+        };
+        let request = |cseq, more: &str| {
+            let more = format!("Contact: <sip:{own}@{here};transport=tcp>\r\n{more}");
+            with_body(text("INVITE", &uri, cseq, own, &format!("<{uri}>"), &more), &sdp)
+        };
+        let challenge = self.ask(&request(next(), ""));
+        let proof = challenge.authorize(own, password, "INVITE", &uri).unwrap();
+        assert_eq!(self.ask(&request(next(), &proof)).status(), Some(100));
+    }
+
+    /// The next answer that is final or has this status.
+    #[track_caller]
+    pub(crate) fn hear_final_or(&mut self, wanted: u16) -> Message {
+        loop {
+            let message = self.hear();
+            let status = message.status().unwrap_or(0);
+            if status == wanted || status >= 200 {
+                return message;
+            }
+        }
+    }
+
+    fn is_tcp(&self) -> bool {
+        matches!(self.line, Line::Tcp(_))
+    }
+
+    /// The same with a Via of this peer's.
+    fn signed(&self, request: &str) -> String {
+        let word = if self.is_tcp() { "TCP" } else { "UDP" };
+        request.replace("SIP/2.0/TCP peer", &format!("SIP/2.0/{word} {}", self.here))
+    }
+
+    fn more(&mut self) -> std::io::Result<usize> {
+        let mut bytes = [0; 65_535];
+        let length = match &mut self.line {
+            Line::Tcp(it) => it.read(&mut bytes)?,
+            Line::Udp(it) => it.recv(&mut bytes)?,
+        };
+        self.read.extend_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+}
+
+/// A request of a stranger.
+pub(crate) fn options(method: &str, cseq: u32) -> String {
+    with_body(text(method, "sip:pbx.test", cseq, "probe", "<sip:pbx.test>", ""), "")
+}
+
+fn text(method: &str, uri: &str, cseq: u32, from: &str, to: &str, more: &str) -> String {
+    let (branch, call) = (next(), next());
+    format!(
+        "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/TCP peer;branch=z9hG4bKtcp{branch};rport\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:{from}@pbx.test>;tag={branch}\r\nTo: {to}\r\n\
+         Call-ID: tcp-{call}\r\nCSeq: {cseq} {method}\r\n{more}"
+    )
+}
+
+/// How long the first message of these bytes is, when all of it has come.
+fn length_of(bytes: &[u8]) -> Option<usize> {
+    let head = bytes.windows(4).position(|it| it == b"\r\n\r\n")? + 4;
+    let length = Message::read(&bytes[..head])?.header("content-length").parse::<usize>().unwrap();
+    (bytes.len() >= head + length).then_some(head + length)
+}
+
+fn next() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
