@@ -80,6 +80,8 @@ moonswitch {}: a scriptable PBX
 Settings, as --name value or --name=value [default]:
 {}
 MOONSWITCH_LOG says how much is logged: warn, info (the default), debug.
+MOONSWITCH_ADMIN_KEY sets the administrator's access key to the REST API; without it the first
+start makes one, shows it on a terminal or leaves it in DATA/admin.key.
 Exit codes: 0 ended in order, 1 failed, 2 wrong usage, 3 a setting or file is wrong.
 ",
         env!("CARGO_PKG_VERSION"),

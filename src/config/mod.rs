@@ -24,11 +24,11 @@ pub use value::PortRange;
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where extensions, sounds and scripts live.
+    /// Where the store, sounds and scripts live.
     pub data: PathBuf,
     /// Where phones reach us.
     pub sip: SocketAddr,
-    /// Where monitors reach us.
+    /// Where monitors and programs reach us.
     pub http: SocketAddr,
     /// The ports that audio flows through.
     pub rtp: PortRange,
@@ -59,7 +59,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "data",
         value: "DIR",
         default: Some("./data"),
-        doc: "Where extensions.toml, sounds/ and scripts/ live; made on the first start.",
+        doc: "Where the store, its key, sounds/ and scripts/ live; made on the first start.",
         take: |to, text| value::directory(text).map(|it| to.data = it),
     },
     Setting {
@@ -73,7 +73,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "http",
         value: "ADDR:PORT",
         default: Some("127.0.0.1:8080"),
-        doc: "Where GET /health answers (TCP).",
+        doc: "Where /health and the REST API answer (TCP).",
         take: |to, text| value::socket(text).map(|it| to.http = it),
     },
     Setting {

@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::errors;
 use super::host::{Host, Loading, Registered, Turn};
 use super::meter::{Limits, Phase};
-use super::nearest::hint;
 use super::sandbox::{self, Sandbox};
+use crate::base::nearest::hint;
 use crate::call::plan::{self, Place};
 
 /// All scripts as text: `(name, text)`, the name below the scripts' directory (`lib/x.lua`).

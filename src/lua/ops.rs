@@ -6,8 +6,8 @@ use std::time::Duration;
 use mlua::{Lua, MultiValue, Table, Value};
 
 use super::errors;
-use super::nearest::{hint, nearest};
 use crate::base::Cause;
+use crate::base::nearest::{hint, nearest};
 use crate::call::plan::{Op, Outcome, Refusal, Sound};
 
 /// Every operation by the name scripts use.

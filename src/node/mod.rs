@@ -7,6 +7,11 @@
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
 //!        │<── View (numbers) ──┤
+//!        │                     │
+//!        │ Request   ┌─────────┴───────┐ facts, phones
+//!        └──────────>│  keeper thread  │<─── the switch's Book
+//!         Response   │  Store          │──── Input: Directory, Ask ──> switch
+//!                    └─────────────────┘
 //! ```
 //!
 //! Every queue between threads is bounded (`post`), and what happens when it is full stands where
@@ -14,8 +19,11 @@
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
 mod clock;
+mod data;
 mod facts;
+mod flows;
 mod http;
+mod keeper;
 mod log;
 mod media;
 mod ports;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::base::Mono;
+use crate::base::{Mono, Now};
 use crate::call::plan::Generation;
 use crate::call::{Input, Output, Plan, Switch};
 use crate::media;
@@ -16,6 +16,7 @@ use crate::sip::Transport;
 
 use super::clock::Clock;
 use super::facts;
+use super::keeper::{Book, Counter};
 use super::post::{Letter, Mailbox, Post};
 use super::tcp::Streams;
 use super::udp::{Received, SipSocket};
@@ -26,6 +27,9 @@ const BATCH: usize = 256;
 const LEAVING: Duration = Duration::from_millis(1500);
 /// How long we stay after the last call, to answer what repeats.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// When what the keeper did not take is offered again.
+const HAND_OVER_AGAIN: Duration = Duration::from_millis(20);
 
 /// A turn that takes longer than this is stuck: nobody waits that long for an answer.
 const TURN_MAX: Duration = Duration::from_secs(2);
@@ -52,6 +56,10 @@ pub(super) struct Desk {
     pub(super) mailbox: Mailbox<Input>,
     /// Where we write to the media threads, by number.
     pub(super) planes: Vec<Post<media::Command>>,
+    /// What is written down of what happens.
+    pub(super) book: Book,
+    /// Where answers are waited for.
+    pub(super) counter: Arc<Counter>,
     /// What we tell the outside.
     pub(super) view: Arc<View>,
 }
@@ -76,13 +84,23 @@ pub(super) fn run<P: Plan>(
     }
     let mut leave: Option<Leave> = None;
     let mut more = true;
+    let mut behind = false;
+    let mut unwritten = None;
     loop {
         let streams = desk.streams.poll_timeout();
-        let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next)];
+        let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next), unwritten];
         desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
 
         let now = desk.clock.now();
         desk.view.turn_since.store(now.mono.as_nanos(), Ordering::Relaxed);
+        if desk.book.is_behind() != behind {
+            behind = !behind;
+            tracing::warn!(
+                "calls are written down {}",
+                if behind { "too slowly" } else { "again" }
+            );
+            switch.handle(now, Input::Behind(behind), &mut out);
+        }
         let mut calls_to_end = None;
         more = desk.take_datagrams(now.mono, |input| switch.handle(now, input, &mut out));
         desk.streams.serve(now.mono, |input| switch.handle(now, input, &mut out));
@@ -95,7 +113,8 @@ pub(super) fn run<P: Plan>(
         if switch.poll_timeout().is_some_and(|at| at <= now.mono) {
             switch.handle_timeout(now, &mut out);
         }
-        desk.act(now.mono, &mut out);
+        desk.act(now, &mut out);
+        unwritten = (!desk.book.hand_over()).then(|| now.mono + HAND_OVER_AGAIN);
 
         let census = switch.census();
         desk.view.calls.store(census.calls, Ordering::Relaxed);
@@ -170,7 +189,7 @@ impl Desk {
         true
     }
 
-    fn act(&mut self, now: Mono, out: &mut Vec<Output>) {
+    fn act(&mut self, now: Now, out: &mut Vec<Output>) {
         let mut rung = 0_u64;
         for output in out.drain(..) {
             match output {
@@ -186,10 +205,17 @@ impl Desk {
                     plane.put_patiently(command);
                     rung |= 1 << (thread % 64);
                 }
-                Output::Fact(fact) => facts::log(&fact),
+                Output::Fact(fact) => {
+                    facts::log(&fact);
+                    self.book.note(fact);
+                }
+                Output::Phone { tenant, extension, contact, kept } => {
+                    self.book.phone(now, (tenant, extension), contact, kept);
+                }
+                Output::Told { ticket, answer } => self.counter.bring(ticket, answer),
             }
         }
-        self.streams.flush(now);
+        self.streams.flush(now.mono);
         for (number, plane) in self.planes.iter().enumerate() {
             if rung & (1 << (number % 64)) != 0 {
                 plane.ring();

@@ -78,6 +78,11 @@ impl Pbx {
         &self.ready
     }
 
+    /// Where its data is.
+    pub(crate) fn data(&self) -> &Path {
+        self.scratch.path()
+    }
+
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -153,6 +158,13 @@ impl Pbx {
         std::mem::replace(&mut self.scratch, Scratch::new("pbx-ended"))
     }
 
+    /// Kills it; what it leaves behind is for the next start.
+    pub(crate) fn kill(mut self) -> Scratch {
+        _ = self.child.kill();
+        self.wait();
+        std::mem::replace(&mut self.scratch, Scratch::new("pbx-killed"))
+    }
+
     fn bound(&self, key: &str) -> SocketAddr {
         let value = self.ready.split_whitespace().find_map(|it| it.strip_prefix(key));
         value.unwrap().parse().unwrap()
@@ -169,6 +181,11 @@ impl Drop for Pbx {
     }
 }
 
+/// Runs the binary to its end with these variables set.
+pub(crate) fn run_with(data: &Path, variables: &[(&str, &str)]) -> Output {
+    command(data, "127.0.0.1:0").envs(variables.iter().copied()).output().unwrap()
+}
+
 /// Runs the binary to its end.
 pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
     command(data, "127.0.0.1:0").args(words).output().unwrap()
@@ -177,7 +194,8 @@ pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
 fn command(data: &Path, sip: &str) -> Command {
     let (low, high) = audio_ports();
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
-    command.env_remove("MOONSWITCH_LOG").arg("serve").arg("--data").arg(data);
+    command.env_remove("MOONSWITCH_LOG").env_remove("MOONSWITCH_ADMIN_KEY");
+    command.arg("serve").arg("--data").arg(data);
     let (sip, rtp) = (format!("--sip={sip}"), format!("--rtp={low}-{high}"));
     command.args([&sip, "--http=127.0.0.1:0", &rtp]);
     command
