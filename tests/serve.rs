@@ -127,6 +127,31 @@ fn wrong_words_are_usage_and_wrong_values_are_settings() {
 }
 
 #[test]
+fn flag_environment_and_file_are_sources_of_settings() {
+    let scratch = Scratch::new("sources");
+    let file = scratch.file("pbx.toml");
+    let config = file.to_str().unwrap();
+    fs::write(&file, "advertise = \"nowhere\"\n\nhtpt = 1\n").unwrap();
+    let own = format!("{config}:1: advertise \"nowhere\" is wrong: it wants an IP address");
+    check(&scratch, &["--config", config], 3, &own);
+    let typo = format!("{config}:3: there is no setting \"htpt\"; did you mean http?");
+    check(&scratch, &["--config", config], 3, &typo);
+    fs::write(&file, "advertise = \n").unwrap();
+    check(&scratch, &["--config", config], 3, &format!("{config}:1: "));
+    check(&scratch, &["--config", "/does/not/exist"], 3, "--config \"/does/not/exist\" is wrong");
+
+    let output = pbx::command(scratch.path(), "127.0.0.1:0")
+        .env("MOONSWITCH_SCRIPTS", "/does/not/exist")
+        .env("MOONSWITCH_ADVERTIZE", "192.0.2.1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("MOONSWITCH_SCRIPTS \"/does/not/exist\" is wrong"), "{text}");
+    assert!(text.contains("warning") && text.contains("did you mean MOONSWITCH_ADVERTISE?"));
+}
+
+#[test]
 fn a_wrong_line_of_the_extensions_is_named() {
     let scratch = Scratch::new("wrong-file");
     let text = "[[extension]]\nnumber = \"1001\"\npassword = \"1001\"\n";
@@ -145,6 +170,123 @@ fn every_problem_of_the_scripts_is_named_with_its_line() {
     fs::write(scratch.file("scripts/b.lua"), "end").unwrap();
     check(&scratch, &[], 3, "scripts/a.lua:3: ");
     check(&scratch, &[], 3, "scripts/b.lua:1: ");
+}
+
+#[test]
+fn an_edit_is_live_within_two_seconds_and_a_broken_one_changes_nothing() {
+    let pbx = Pbx::start();
+    let (first, _) = latest(&pbx);
+    let scripts = pbx.file("scripts");
+    let main = scripts.join("main.lua");
+    let ours = |text: &str, how: &dyn Fn()| {
+        let (before, _) = latest(&pbx);
+        let ((), span) = timed(|| {
+            how();
+            wait_for(text, Duration::from_secs(5), || (latest(&pbx).0 != before).then_some(()));
+        });
+        assert!(span < Duration::from_secs(2), "{text}: {span:?}");
+        latest(&pbx)
+    };
+
+    let (second, row) = ours("a directory that is made later", &|| {
+        fs::create_dir(&scripts).unwrap();
+        fs::write(&main, "pbx.internal('7', function(call) call:answer() end)").unwrap();
+    });
+    assert_ne!(first, second);
+    assert!(row.contains(r#""source":"watch","state":"current","calls":0,"problems":[]"#), "{row}");
+
+    let (third, row) = ours("an edit as editors do it", &|| {
+        let draft = scripts.join(".main.lua.swp");
+        fs::write(&draft, "\npbx.internal('8', function(call) call:answer() end)").unwrap();
+        fs::rename(&draft, &main).unwrap();
+    });
+    assert!(row.contains(r#""state":"current""#), "{row}");
+
+    let (_, row) = ours("a broken edit", &|| fs::write(&main, "\n\npbx.internal(").unwrap());
+    assert!(row.contains(r#""state":"refused""#), "{row}");
+    assert!(row.contains(r#""problems":[{"file":"main.lua","line":3,"message":""#), "{row}");
+    let (_, health) = pbx.get("/health");
+    assert!(health.contains(&format!("\"generation\":{third}")), "{health}");
+    assert!(pbx.log().contains("refused"), "{}", pbx.log());
+
+    let (fourth, row) = ours("a directory that is replaced", &|| {
+        let next = pbx.file("next");
+        fs::create_dir_all(next.join("lib")).unwrap();
+        fs::write(next.join("main.lua"), "require 'lib.x'").unwrap();
+        fs::write(next.join("lib/x.lua"), "").unwrap();
+        fs::rename(&scripts, pbx.file("before")).unwrap();
+        fs::rename(&next, &scripts).unwrap();
+    });
+    assert!(row.contains(r#""state":"current""#), "{row}");
+    let (fifth, _) = ours("an edit in the new directory", &|| {
+        fs::write(scripts.join("lib/x.lua"), "return 5").unwrap();
+    });
+    assert_ne!(fourth, fifth);
+
+    let (sixth, _) = ours("a directory that becomes a link", &|| {
+        fs::rename(&scripts, pbx.file("release")).unwrap();
+        std::os::unix::fs::symlink("release", &scripts).unwrap();
+        fs::write(pbx.file("release/lib/x.lua"), "return 6").unwrap();
+    });
+    let (seventh, _) = ours("an edit behind the link", &|| {
+        fs::write(pbx.file("release/lib/x.lua"), "return 7").unwrap();
+    });
+    assert_ne!(sixth, seventh);
+
+    // The same again is no news; nor is the old directory, which nobody watches any more.
+    let (_, all) = pbx.get("/api/v1/scripts");
+    fs::write(scripts.join("lib/x.lua"), "return 7").unwrap();
+    fs::write(pbx.file("before/main.lua"), "").unwrap();
+    wait::let_pass(Duration::from_millis(800));
+    assert_eq!(pbx.get("/api/v1/scripts").1, all);
+}
+
+#[test]
+fn check_tells_every_problem_and_starts_nothing() {
+    let scratch = Scratch::new("check");
+    let check = |words: &[&str]| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_moonswitch"))
+            .arg("check")
+            .args(words)
+            .current_dir(scratch.path())
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let (code, told) = check(&[]);
+    assert_eq!(code, Some(0));
+    assert!(told.starts_with("0 scripts, 2 routes: all good ("), "{told}");
+    assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0, "it made something");
+
+    fs::create_dir_all(scratch.file("plan/lib")).unwrap();
+    let main = "local x = require 'lib.x'\npbx.internal('7', function(call)\n  call:dail(x)\n  \
+                call:dial('1', { timout = 3 }) -- call:dail\nend)\n";
+    fs::write(scratch.file("plan/main.lua"), main).unwrap();
+    fs::write(scratch.file("plan/lib/x.lua"), "return '1002'").unwrap();
+    let slips = "plan/main.lua:3: unknown method 'dail' of call (did you mean 'dial'?)\n\
+                 plan/main.lua:4: call:dial: unknown option 'timout' (did you mean 'timeout'?)\n";
+    assert_eq!(check(&["--scripts", "plan"]), (Some(3), slips.to_owned()));
+
+    fs::write(scratch.file("plan/lib/x.lua"), "return (").unwrap();
+    let (code, told) = check(&["--scripts=plan"]);
+    assert_eq!(code, Some(3));
+    let (first, rest) = told.split_once('\n').unwrap();
+    assert!(first.starts_with("plan/lib/x.lua:1: "), "{told}");
+    assert_eq!(rest, slips);
+
+    fs::write(scratch.file("plan/lib/x.lua"), "").unwrap();
+    let twice = "pbx.internal('7', print)\npbx.internal('7', print)\n";
+    fs::write(scratch.file("plan/main.lua"), twice).unwrap();
+    let (code, told) = check(&["--scripts", "plan"]);
+    assert_eq!(code, Some(3));
+    assert_eq!(told, "plan/main.lua:2: this route is there already, at main.lua:1: 7\n");
+
+    fs::write(scratch.file("plan/main.lua"), "pbx.internal('7', print)").unwrap();
+    let (code, told) = check(&["--scripts", "plan"]);
+    assert_eq!(code, Some(0));
+    assert!(told.starts_with("2 scripts, 3 routes: all good ("), "{told}");
+    assert_eq!(check(&["--scripts", "elsewhere"]).0, Some(3));
+    assert_eq!(check(&["--scirpts", "plan"]).0, Some(2));
 }
 
 #[test]
@@ -198,6 +340,16 @@ fn ten_thousand_datagrams_of_nonsense_change_nothing() {
     expect_200(&pbx, &socket, &mut rng);
     assert_eq!(pbx.health("calls"), 0);
     assert!(!pbx.log().contains("a bug"), "{}", pbx.log());
+}
+
+/// The generation (in its quotes) and the whole row of the latest load.
+fn latest(pbx: &Pbx) -> (String, String) {
+    let (head, body) = pbx.get("/api/v1/scripts");
+    assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+    let rows = body.strip_prefix(r#"{"scripts":["#).expect(&body);
+    let row = rows.split_once(r#"},{"generation""#).map_or(rows, |it| it.0);
+    let generation = row.strip_prefix(r#"{"generation":"#).expect(row);
+    (generation.split_once(',').unwrap().0.to_owned(), row.to_owned())
 }
 
 fn options(socket: &UdpSocket, rng: &mut Rng) -> Vec<u8> {

@@ -164,8 +164,10 @@ impl<P: Plan> Switch<P> {
             offer: None,
             rang: false,
         };
+        let generation = self.plan.generation();
         let call = Call {
             state: State::Ringing,
+            generation,
             caller,
             from: view.from.clone(),
             from_name: view.from_name.clone(),
@@ -176,20 +178,22 @@ impl<P: Plan> Switch<P> {
             job: None,
             sleeps: std::collections::BTreeSet::new(),
             answered_at: None,
+            has_dialled: false,
         };
         let began = What::Began {
             leg,
             from: view.from.clone(),
             to: view.to.clone(),
             sip_call_id,
-            generation: self.plan.generation(),
+            generation,
         };
         tell(out, now, Some(id), began);
         self.calls.insert(id, call);
+        self.loads.began(generation);
         self.legs.insert(leg, id);
         if self.plan.begin(now, id, view).is_err() {
             self.end_call(now, id, Cause::NotFound, By::House, out);
-            self.calls.remove(&id);
+            self.forget_call(id);
         }
     }
 

@@ -1,5 +1,7 @@
 //! A leg's stream and its session descriptions: opened, agreed on, renegotiated.
 
+use std::net::SocketAddr;
+
 use bytes::Bytes;
 
 use super::Output;
@@ -8,6 +10,7 @@ use super::leg::{Audio, Leg};
 use super::plan::{Plan, State};
 use super::ports::Ports;
 use super::switch::{Held, Switch, tell};
+use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, StreamId};
 use crate::media::{Command, Open};
 use crate::sdp::{self, Agreed, Codec, Direction, Local, Session};
@@ -63,7 +66,8 @@ impl<P: Plan> Switch<P> {
         if call.caller.audio.is_some() {
             return true;
         }
-        let audio = self.open_audio(id, out);
+        let leg = call.caller.id;
+        let audio = self.open_audio(id, leg, out);
         let is_open = audio.is_some();
         if let Some(call) = self.calls.get_mut(&id) {
             call.caller.audio = audio;
@@ -72,12 +76,17 @@ impl<P: Plan> Switch<P> {
     }
 
     /// Opens a stream for a leg of this call: all streams of a call live on one media thread.
-    pub(super) fn open_audio(&mut self, id: CallId, out: &mut Vec<Output>) -> Option<Audio> {
+    pub(super) fn open_audio(
+        &mut self,
+        id: CallId,
+        leg: LegId,
+        out: &mut Vec<Output>,
+    ) -> Option<Audio> {
         let own = self.calls.get(&id)?.caller.audio.as_ref().map(|it| it.thread);
         let thread = own.or_else(|| self.ports.thread())?;
         let port = self.ports.take(thread)?;
         let stream = StreamId(self.next_id());
-        self.streams.insert(stream, Held { thread });
+        self.streams.insert(stream, Held { thread, call: id, leg });
         let open = Open {
             stream,
             call: id,
@@ -123,10 +132,8 @@ impl<P: Plan> Switch<P> {
         match answer {
             Some((answer, audio)) => {
                 audio.version += 1;
-                audio.agreed = Some(answer.agreed.clone());
-                let (thread, stream) = (audio.thread, audio.stream);
-                let command = Command::Agree { stream, agreed: answer.agreed };
-                out.push(Output::Media { thread, command });
+                let local = SocketAddr::new(self.endpoint.address(flow).ip(), audio.port);
+                audio.agree((id, leg), answer.agreed, local, out);
                 self.endpoint.accept(now.mono, leg, &answer.text);
             }
             None => self.endpoint.reject(now.mono, leg, 488, None),
@@ -160,12 +167,10 @@ impl<P: Plan> Switch<P> {
             self.refuse_call(now, id, Cause::Failed, 488, By::House, out);
             return None;
         };
-        audio.agreed = Some(answer.agreed.clone());
         audio.answer = Some(answer.text.clone());
         caller.offered = None;
-        let (thread, stream) = (audio.thread, audio.stream);
-        let command = Command::Agree { stream, agreed: answer.agreed };
-        out.push(Output::Media { thread, command });
+        let local = SocketAddr::new(local.address, local.port);
+        audio.agree((id, caller.id), answer.agreed, local, out);
         Some(answer.text)
     }
 }
@@ -190,6 +195,27 @@ impl Leg {
 }
 
 impl Audio {
+    /// An (other) agreement holds: the plane is told, and so is who follows the call.
+    pub(super) fn agree(
+        &mut self,
+        (call, leg): (CallId, LegId),
+        agreed: Agreed,
+        local: SocketAddr,
+        out: &mut Vec<Output>,
+    ) {
+        self.agreed = Some(agreed.clone());
+        let detail = Detail::Agreed {
+            leg,
+            codec: agreed.codec,
+            local,
+            remote: agreed.remote,
+            direction: agreed.direction,
+        };
+        let command = Command::Agree { stream: self.stream, agreed };
+        out.push(Output::Media { thread: self.thread, command });
+        out.push(Output::Traced(Traced { call, detail }));
+    }
+
     /// What we say of ourselves towards the peer of this flow.
     pub(super) fn local(&self, endpoint: &Endpoint, flow: Flow) -> Local {
         Local {

@@ -1,11 +1,13 @@
 //! What happened in a call, in the order in which it happened. Everything that is told of a call
 //! later is a view of these facts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::{CallId, Cause, LegId, Wall};
 
-use super::plan::{Generation, Place, ScriptError};
+use super::Source;
+use super::plan::{Generation, Place, Problem, ScriptError};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -101,6 +103,27 @@ pub enum What {
     },
     /// A script failed or was killed.
     ScriptFailed(ScriptError),
+    /// After that the layer below took the call.
+    FellBack {
+        /// Its route.
+        to: Place,
+    },
+    /// New calls get other scripts from now on.
+    ScriptsLoaded {
+        /// Which.
+        generation: Generation,
+        /// Why they were read.
+        source: Source,
+    },
+    /// Scripts did not load; those before them stay.
+    ScriptsRefused {
+        /// Which; none when they could not be read.
+        generation: Option<Generation>,
+        /// Why they were read.
+        source: Source,
+        /// Why they were refused.
+        problems: Arc<[Problem]>,
+    },
     /// The call is over.
     Ended {
         /// Why.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::plan::{Refusal, Sound, State};
+use super::plan::{Generation, Refusal, Sound, State};
 use crate::base::{LegId, Mono, Now, OpId, StreamId};
 use crate::sdp::{Agreed, Offer, Session};
 use crate::sip::Flow;
@@ -11,6 +11,8 @@ use crate::sip::Flow;
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) state: State,
+    /// The scripts it runs on.
+    pub(super) generation: Generation,
     pub(super) caller: Leg,
     /// The number and name that callees see.
     pub(super) from: String,
@@ -27,6 +29,8 @@ pub(super) struct Call {
     /// Operations that only wait.
     pub(super) sleeps: BTreeSet<OpId>,
     pub(super) answered_at: Option<Mono>,
+    /// Whether somebody was rung: then no other route may take the call.
+    pub(super) has_dialled: bool,
 }
 
 /// One party.
@@ -71,6 +75,8 @@ pub(super) enum Job {
     Ring(Ring),
     /// The caller talks with a callee.
     Talk { op: OpId, leg: LegId, since: Mono },
+    /// The script has failed; the caller hears so, and then the call ends.
+    Farewell { op: OpId },
 }
 
 /// Somebody is rung.
@@ -96,7 +102,10 @@ impl Job {
     /// The operation that it is done for.
     pub(super) fn op(&self) -> OpId {
         match self {
-            Self::Play { op, .. } | Self::Echo { op } | Self::Talk { op, .. } => *op,
+            Self::Play { op, .. }
+            | Self::Echo { op }
+            | Self::Talk { op, .. }
+            | Self::Farewell { op } => *op,
             Self::Ring(it) => it.op,
         }
     }

@@ -15,7 +15,9 @@ mod phones;
 pub mod plan;
 mod ports;
 mod ring;
+mod scripts;
 mod switch;
+pub mod trace;
 
 use bytes::Bytes;
 
@@ -27,7 +29,9 @@ use crate::sip::registrar::Kept;
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
 pub use plan::{Op, Outcome, Plan, Step};
+pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
+pub use trace::Traced;
 
 /// What happens to a switch.
 #[derive(Clone, Debug)]
@@ -60,6 +64,9 @@ pub enum Input {
     /// What happens cannot be written down as fast as it happens, or can again. Until then there
     /// are no new calls: none may be forgotten.
     Behind(bool),
+    /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
+    /// meanwhile; a later set takes the place of one that is still being loaded.
+    Scripts(Scripts),
     /// A media thread has bound these RTP ports (even; RTCP is the next one) for us to use.
     Ports {
         /// Which media thread.
@@ -69,6 +76,34 @@ pub enum Input {
     },
     /// No new calls from now on; all calls are ended.
     Shutdown,
+}
+
+/// All scripts as somebody has found them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// Why they were read.
+    pub source: Source,
+    /// The texts, or why they could not be read.
+    pub files: Result<plan::Files, Vec<plan::Problem>>,
+}
+
+/// Why scripts were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// The switch started.
+    Start,
+    /// A file has changed.
+    Watch,
+}
+
+impl Source {
+    /// In one word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Watch => "watch",
+        }
+    }
 }
 
 /// What a switch wants done.
@@ -115,6 +150,8 @@ pub enum Output {
         /// What it is.
         answer: Answer,
     },
+    /// Something happened that helps to understand a call while it is remembered.
+    Traced(Traced),
 }
 
 #[cfg(test)]

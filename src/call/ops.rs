@@ -1,16 +1,21 @@
 //! What scripts ask for: each operation begins here and comes to its outcome.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::Output;
 use super::event::{By, What};
 use super::leg::{Call, Job};
 use super::plan::{End, Op, Outcome, Place, Plan, Sound, State};
 use super::switch::{Switch, tell};
+use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, OpId};
 use crate::media::Tone;
 use crate::media::{Command, Source};
 use crate::sip::invite::Reason;
+
+/// How long a caller hears that a script has failed.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 impl<P: Plan> Switch<P> {
     pub(super) fn begin_op(
@@ -26,6 +31,8 @@ impl<P: Plan> Switch<P> {
         if call.is_ended() && what.needs_call() {
             return;
         }
+        let detail = Detail::Asked { what: what.to_string(), at: at.clone() };
+        out.push(Output::Traced(Traced { call: id, detail }));
         let needs_call = what.needs_call();
         tell(out, now, Some(id), What::Asked { op: what.word(), at });
         self.ops.insert(op, id);
@@ -87,7 +94,7 @@ impl<P: Plan> Switch<P> {
             Some(Job::Talk { leg, .. }) => {
                 self.drop_callee(now, id, leg, Cause::Hangup, &Reason::q850(16), out);
             }
-            None => {}
+            Some(Job::Farewell { .. }) | None => {}
         }
     }
 
@@ -97,6 +104,9 @@ impl<P: Plan> Switch<P> {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.sleeps.remove(&op) {
             return self.resume(now, op, Outcome::Done);
+        }
+        if matches!(call.job, Some(Job::Farewell { .. })) {
+            return self.end_call(now, id, Cause::Failed, By::Script, out);
         }
         self.ring_due(now, id, out);
     }
@@ -120,10 +130,37 @@ impl<P: Plan> Switch<P> {
             End::HungUp => Cause::Hangup,
             End::Failed(error) | End::Killed(error) => {
                 tell(out, now, Some(id), What::ScriptFailed(error));
-                Cause::Failed
+                return self.script_failed(now, id, out);
             }
         };
         self.end_call(now, id, cause, By::Script, out);
+    }
+
+    /// A script's error is not the caller's fault: while nothing has come of the call yet, the layer
+    /// below takes it; an answered caller hears that something is wrong, and then the call ends.
+    fn script_failed(&mut self, now: Now, id: CallId, out: &mut Vec<Output>) {
+        let Some(call) = self.calls.get(&id).filter(|it| !it.is_ended()) else { return };
+        if !call.is_answered() {
+            let is_fresh = !call.has_dialled && call.job.is_none();
+            let below = if is_fresh { self.plan.begin_below(id).ok() } else { None };
+            return match below {
+                Some(to) => tell(out, now, Some(id), What::FellBack { to }),
+                None => self.end_call(now, id, Cause::Failed, By::Script, out),
+            };
+        }
+        // Flows that still run have lost the caller's media; theirs is over with the handler.
+        if let Some(job) = call.job.as_ref().map(Job::op) {
+            self.cancel_op(now, id, job, out);
+        }
+        let op = self.own_op();
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.job = Some(Job::Farewell { op });
+        self.ops.insert(op, id);
+        self.timers.set(op, Some(now.mono + FAREWELL));
+        if let Some(tone) = Tone::named("congestion") {
+            let source = Source::Tone(tone);
+            self.caller_command(id, out, |stream| Command::Play { stream, op, source });
+        }
     }
 
     /// Ends a call that is not over yet: its legs, its streams, what its scripts wait for.

@@ -18,15 +18,29 @@
 use std::fmt;
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use crate::base::{CallId, Cause, Mono, Now, OpId};
 
 /// A dial plan.
 pub trait Plan {
+    /// Begins to load these scripts, in slices that [`Plan::run`] takes turns with; another set that
+    /// is still being loaded is forgotten. [`Step::Loaded`] says what came of it: new calls then get
+    /// them, and calls in progress keep theirs. When they do not load, all stays as it is.
+    fn begin_load(&mut self, files: Files);
+
     /// Starts the flow of the handler that takes this call. Nothing runs before [`Plan::run`].
     ///
     /// # Errors
     /// When no route of the plan takes the number.
     fn begin(&mut self, now: Now, call: CallId, view: View) -> Result<(), NoRoute>;
+
+    /// Starts the handler that the layer below has for this call, whose own handler has failed. What
+    /// that one has spawned and deferred stays with the call. Says where the route is.
+    ///
+    /// # Errors
+    /// When there is no layer below, or none of its routes takes the number.
+    fn begin_below(&mut self, call: CallId) -> Result<Place, NoRoute>;
 
     /// The call has reached another state.
     fn advance(&mut self, call: CallId, state: State);
@@ -52,6 +66,48 @@ pub trait Plan {
 
     /// Which version of the scripts new calls get.
     fn generation(&self) -> Generation;
+}
+
+/// All scripts as text: `(name, text)`, the name below the scripts' directory (`lib/x.lua`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The layer that ships.
+    pub embedded: Vec<(String, String)>,
+    /// The user's layer above it.
+    pub user: Vec<(String, String)>,
+}
+
+impl Files {
+    /// What these texts are called; their order does not matter.
+    pub fn generation(&self) -> Generation {
+        let mut hash = Sha256::new();
+        for layer in [&self.embedded, &self.user] {
+            let mut layer: Vec<_> = layer.iter().collect();
+            layer.sort();
+            hash.update((layer.len() as u64).to_be_bytes());
+            for text in layer.into_iter().flat_map(|it| [&it.0, &it.1]) {
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text.as_bytes());
+            }
+        }
+        let digest = hash.finalize();
+        Generation(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
+    }
+}
+
+/// Why scripts were not taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Where.
+    pub at: Place,
+    /// What.
+    pub message: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.at, self.message)
+    }
 }
 
 /// The first 32 bits of the hash over all scripts of a generation.
@@ -114,6 +170,15 @@ pub enum Step {
     Sliced {
         /// Whose flow it was.
         call: CallId,
+    },
+    /// A slice of loading is done.
+    Loading,
+    /// The scripts that were given to [`Plan::begin_load`] have been loaded, or will not be.
+    Loaded {
+        /// Which.
+        generation: Generation,
+        /// Whether new calls get them from now on.
+        result: Result<(), Vec<Problem>>,
     },
     /// A flow wants something of the engine.
     Do {
@@ -251,6 +316,26 @@ impl Op {
     /// time are an error of the script.
     pub fn wants_media(&self) -> bool {
         matches!(self, Self::Play { .. } | Self::Echo | Self::Dial { .. })
+    }
+}
+
+impl fmt::Display for Op {
+    /// What is asked, as people would say it: `dial 1002 for 30 s`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())?;
+        match self {
+            Self::Play { sound, .. } => sound.iter().try_for_each(|it| match it {
+                Sound::Prompt(name) => write!(f, " {name}"),
+                Sound::Tone(name) => write!(f, " tone:{name}"),
+            }),
+            Self::Dial { targets, timeout } => {
+                targets.iter().try_for_each(|it| write!(f, " {it}"))?;
+                write!(f, " for {} s", timeout.as_secs())
+            }
+            Self::Sleep(span) => write!(f, " {} ms", span.as_millis()),
+            Self::Reject(cause) | Self::Hangup(cause) => write!(f, " {cause}"),
+            Self::Answer | Self::Ring | Self::Echo => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Dialling: who is rung, who refuses, who is first.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
 use super::switch::{Switch, tell};
+use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, OpId};
 use crate::media::Tone;
 use crate::media::{Command, Source};
@@ -20,8 +22,6 @@ use crate::sip::registrar::Binding;
 
 /// The most phones that one `dial` rings.
 const LEGS_MAX: usize = 32;
-/// Operations of our own, such as ringback, have this bit; those of a plan do not.
-const OWN: u64 = 1 << 63;
 
 impl<P: Plan> Switch<P> {
     pub(super) fn dial(
@@ -62,6 +62,7 @@ impl<P: Plan> Switch<P> {
             targets.push(target);
         }
         if let Some(call) = self.calls.get_mut(&id) {
+            call.has_dialled = true;
             call.job = Some(Job::Ring(Ring { op, targets, ringback: None }));
         }
         self.timers.set(op, Some(now.mono + timeout));
@@ -70,7 +71,7 @@ impl<P: Plan> Switch<P> {
 
     /// A phone rings; the caller hears that it does.
     pub(super) fn callee_rings(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
-        let own = OpId(OWN | self.next_id());
+        let own = self.own_op();
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(callee) = call.callee(leg) else { return };
         // A phone may say it as often as it likes.
@@ -125,13 +126,14 @@ impl<P: Plan> Switch<P> {
             return self.callee_unfit(now, id, leg, out);
         };
         let codec = agreed.codec;
-        let is_ours = is_ours(&self.ports, &audio.local(&self.endpoint, flow), &agreed);
+        let local = audio.local(&self.endpoint, flow);
+        let is_ours = is_ours(&self.ports, &local, &agreed);
         if is_ours || caller_codec.is_some_and(|it| it != codec) {
             return self.callee_unfit(now, id, leg, out);
         }
-        let (thread, stream) = (audio.thread, audio.stream);
-        audio.agreed = Some(agreed.clone());
-        out.push(Output::Media { thread, command: Command::Agree { stream, agreed } });
+        let stream = audio.stream;
+        let local = SocketAddr::new(local.address, local.port);
+        audio.agree((id, leg), agreed, local, out);
         tell(out, now, Some(id), What::Answered { leg });
         // Its offer held the caller's codecs only, so a caller who waits can be answered with it.
         if !self.answer_caller(now, id, Some(codec), out) {
@@ -249,7 +251,7 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) {
         let leg = LegId(self.next_id());
-        let Some(audio) = self.open_audio(id, out) else {
+        let Some(audio) = self.open_audio(id, leg, out) else {
             return target.note(Cause::Limit, 503);
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -264,7 +266,7 @@ impl<P: Plan> Switch<P> {
             sdp: offer.text(),
             max_forwards: call.max_forwards.saturating_sub(1),
         };
-        self.endpoint.invite(now.mono, leg, invitation);
+        let sip_call_id = self.endpoint.invite(now.mono, leg, invitation);
         call.callees.push(Leg {
             id: leg,
             who: target.name.clone(),
@@ -276,6 +278,7 @@ impl<P: Plan> Switch<P> {
         });
         self.legs.insert(leg, id);
         target.legs.push(leg);
+        out.push(Output::Traced(Traced { call: id, detail: Detail::Named { leg, sip_call_id } }));
         tell(out, now, Some(id), What::Dialled { leg, target: target.name.clone() });
     }
 

@@ -7,6 +7,8 @@ use super::event::{By, Fact, What};
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
+use super::scripts::Loads;
+use super::trace::{Detail, Traced};
 use super::{Input, Output};
 use crate::base::map::Keyed;
 use crate::base::{CallId, Cause, LegId, Map, Mono, Now, OpId, Rng, StreamId, Timers};
@@ -57,6 +59,7 @@ pub struct Switch<P> {
     pub(super) registrar: Registrar,
     pub(super) directory: Directory,
     pub(super) plan: P,
+    pub(super) loads: Loads,
     pub(super) calls: Map<CallId, Call>,
     pub(super) legs: Map<LegId, CallId>,
     pub(super) streams: Map<StreamId, Held>,
@@ -73,8 +76,12 @@ pub struct Switch<P> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {
     pub(super) thread: u8,
+    pub(super) call: CallId,
+    pub(super) leg: LegId,
 }
 
+/// Operations of our own, such as ringback, have this bit; those of a plan do not.
+const OWN: u64 = 1 << 63;
 /// The most steps of scripts between two inputs; a flow that computes ends the turn earlier.
 const STEPS_MAX: usize = 64;
 
@@ -88,6 +95,7 @@ impl<P: Plan> Switch<P> {
             registrar: Registrar::default(),
             directory: Directory::default(),
             plan,
+            loads: Loads::default(),
             calls: hash.map(),
             legs: hash.map(),
             streams: hash.map(),
@@ -108,6 +116,7 @@ impl<P: Plan> Switch<P> {
             Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.provision(now, delta, out),
+            Input::Scripts(scripts) => self.load(now, scripts, out),
             Input::Restored(kept) => self.registrar.restore(now.mono, kept),
             Input::Ask { ticket, question } => {
                 let answer = self.asked(now, question, out);
@@ -180,7 +189,7 @@ impl<P: Plan> Switch<P> {
             steps += 1;
             match self.plan.run(now) {
                 None => return,
-                Some(Step::Sliced { .. }) => steps = STEPS_MAX,
+                Some(Step::Sliced { .. } | Step::Loading) => steps = STEPS_MAX,
                 Some(step) => self.step(now, step, out),
             }
         }
@@ -201,31 +210,41 @@ impl<P: Plan> Switch<P> {
     fn media(&mut self, now: Now, event: media::Event, out: &mut Vec<Output>) {
         match event {
             media::Event::Played { op, .. } => self.played(now, op, out),
-            media::Event::Closed { stream, port, .. } => {
+            media::Event::Closed { stream, port, stats } => {
                 if let Some(held) = self.streams.remove(&stream) {
+                    let Held { call, leg, .. } = held;
                     self.ports.give_back(held.thread, port);
+                    out.push(Output::Traced(Traced {
+                        call,
+                        detail: Detail::Closed { leg, stats },
+                    }));
                 }
             }
             media::Event::Digit { .. } => {}
         }
     }
 
-    fn step(&mut self, now: Now, step: Step, out: &mut Vec<Output>) {
+    pub(super) fn step(&mut self, now: Now, step: Step, out: &mut Vec<Output>) {
         match step {
-            Step::Sliced { .. } => {}
+            Step::Sliced { .. } | Step::Loading => {}
+            Step::Loaded { generation, result } => self.loaded(now, generation, result, out),
             Step::Do { call, id, op, at } => self.begin_op(now, call, id, op, at, out),
             Step::Cancel { call, id } => self.cancel_op(now, call, id, out),
             Step::Log { call, text, at } => {
                 tell(out, now, Some(call), What::Said { text, at });
             }
             Step::Handled { call, end } => self.handled(now, call, end, out),
-            Step::Over { call } => {
-                let over = self.calls.remove(&call);
-                for op in over.into_iter().flat_map(|it| it.sleeps) {
-                    self.ops.remove(&op);
-                    self.timers.set(op, None);
-                }
-            }
+            Step::Over { call } => self.forget_call(call),
+        }
+    }
+
+    /// Nothing is left of a call.
+    pub(super) fn forget_call(&mut self, id: CallId) {
+        let Some(over) = self.calls.remove(&id) else { return };
+        self.loads.ended(over.generation);
+        for op in over.sleeps {
+            self.ops.remove(&op);
+            self.timers.set(op, None);
         }
     }
 
@@ -250,6 +269,11 @@ impl<P: Plan> Switch<P> {
         if self.ops.remove(&op).is_some() {
             self.plan.resume(now, op, outcome);
         }
+    }
+
+    /// An operation of our own; see [`OWN`].
+    pub(super) fn own_op(&mut self) -> OpId {
+        OpId(OWN | self.next_id())
     }
 
     /// A number that no leg, stream or operation of ours has had.

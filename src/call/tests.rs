@@ -10,7 +10,7 @@ use md5::{Digest as _, Md5};
 use super::plan::{End, Generation, NoRoute, State, View};
 use super::*;
 use crate::base::{CallId, Cause, Mono, Now, OpId, Rng, StreamId};
-use crate::directory::{Extension, Number};
+use crate::directory::{Extension, ExtensionId, Number};
 use crate::media::{Command, Stats};
 use crate::sdp::Codec;
 use crate::sip::Transport;
@@ -149,7 +149,7 @@ fn a_caller_who_gives_up_stops_the_ringing_and_a_script_may_only_sleep_then() {
 fn a_phone_of_a_deleted_extension_is_forgotten_and_comes_no_more() {
     let mut it = House::with_phones(&[BOB, CELL]);
     assert!(it.kept.iter().all(|it| it.1.is_some()) && it.kept.len() == 2);
-    it.takes(Input::Directory(Delta::ExtensionGone(ExtensionId(1002))));
+    it.takes(Input::Directory(Delta::ExtensionGone(ExtensionId(2))));
     assert_eq!(it.switch.census().bindings, 0);
     assert!(it.kept[2..].iter().all(|it| it.1.is_none()) && it.kept.len() == 4);
     assert_eq!(it.asks(BOB, "1002", &register("1002", BOB)), ["SIP/2.0 403 Forbidden"]);
@@ -229,10 +229,9 @@ impl House {
             kept: Vec::new(),
             answers: Vec::new(),
         };
-        for number in ["1001", "1002"] {
-            let id = ExtensionId(number.parse().unwrap());
+        for (id, number) in [(1, "1001"), (2, "1002")] {
             let number = Number::parse(number).unwrap();
-            let extension = Extension::new(id, number, "X".into(), "secret".into());
+            let extension = Extension::new(ExtensionId(id), number, "X".into(), "secret".into());
             it.takes(Input::Directory(Delta::Extension(extension)));
         }
         let ports = (0..PORTS as u16).map(|it| 20_000 + 2 * it).collect();
@@ -329,7 +328,7 @@ impl House {
                 Output::Media { command, .. } => self.note(command),
                 Output::Phone { contact, kept, .. } => self.kept.push((contact, kept)),
                 Output::Told { answer, .. } => self.answers.push(answer),
-                Output::Fact(_) | Output::Trusted { .. } => {}
+                Output::Fact(_) | Output::Traced(_) | Output::Trusted { .. } => {}
             }
         }
         self.sent.extend(sent.iter().cloned());
@@ -371,6 +370,12 @@ impl Rings {
 }
 
 impl Plan for Rings {
+    fn begin_load(&mut self, _: plan::Files) {}
+
+    fn begin_below(&mut self, _: CallId) -> Result<plan::Place, NoRoute> {
+        Err(NoRoute)
+    }
+
     fn begin(&mut self, _: Now, call: CallId, view: View) -> Result<(), NoRoute> {
         let timeout = Duration::from_secs(30);
         self.ask(call, Op::Dial { targets: vec![view.to], timeout });

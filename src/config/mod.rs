@@ -1,25 +1,41 @@
 //! Settings: one record each, holding its name, the value's shape, the default, the doc and the
-//! reader. The command line, its help and every error message are made from the records.
+//! reader. Flag, environment variable and key in the file are the same name in three spellings; the
+//! help and every error message are made from the records.
+//!
+//! A setting is said by a flag, else by the environment, else by the file that `--config` names,
+//! else it has its default. Whatever is said is checked, also where something stronger overrides it,
+//! and everything that is wrong is told at once.
 //!
 //! The room reads words and checks what words alone can tell. It opens no file and asks no
-//! operating system: whether a directory exists or a port is free is found out by `node`.
+//! operating system: whether a directory exists or a port is free is found out by `node`, and who
+//! reads the file hands its keys in as [`Entry`]s.
 //!
 //! ```
-//! let words = ["--sip", "127.0.0.1:5070"].map(String::from);
-//! let settings = moonswitch::config::read(words).unwrap();
-//! assert_eq!(settings.sip.port(), 5070);
+//! use moonswitch::config::{Draft, Entry};
+//!
+//! let mut draft = Draft::default();
+//! draft.flags(["--sip", "127.0.0.1:5070"].map(String::from));
+//! draft.variables([("MOONSWITCH_HTTP".into(), "127.0.0.1:8088".into())]);
+//! draft.entries("pbx.toml", [Entry { key: "sip".into(), value: "[::1]:5060".into(), line: 1 }]);
+//! let settings = draft.settle().unwrap();
+//! assert_eq!(settings.sip.to_string(), "127.0.0.1:5070");
+//! assert_eq!(settings.http.port(), 8088);
 //! assert_eq!(settings.rtp.to_string(), "16384-20479");
 //! ```
 
+mod nearest;
 mod read;
 mod value;
+mod wrong;
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-pub use read::{Wrong, nearest, read};
+pub use nearest::nearest;
+pub use read::{Draft, Entry};
 pub use value::PortRange;
+pub use wrong::{Place, Warning, Wrong, Wrongs};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +52,18 @@ pub struct Settings {
     pub advertise: Option<IpAddr>,
     /// The user's dial plan; without it `scripts` below the data directory, if that exists.
     pub scripts: Option<PathBuf>,
+    /// How many bytes of the traces of calls are remembered; none when zero.
+    pub trace_bytes: usize,
+    /// The file that these settings were read from.
+    pub config: Option<PathBuf>,
+    /// Where each setting was said that does not have its default.
+    places: Vec<(&'static str, Place)>,
 }
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
-    /// Its name; the flag is `--` and this.
+    /// Its name, which is its key in the file; the flag is `--` and this.
     pub name: &'static str,
     /// The shape of its value.
     pub value: &'static str,
@@ -73,7 +95,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "http",
         value: "ADDR:PORT",
         default: Some("127.0.0.1:8080"),
-        doc: "Where /health and the REST API answer (TCP).",
+        doc: "Where GET /health, the REST API and the traces of calls are answered (TCP).",
         take: |to, text| value::socket(text).map(|it| to.http = it),
     },
     Setting {
@@ -97,17 +119,47 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Your dial plan; without it DATA/scripts, if that exists.",
         take: |to, text| value::directory(text).map(|it| to.scripts = Some(it)),
     },
+    Setting {
+        name: "trace-bytes",
+        value: "SIZE",
+        default: Some("16M"),
+        doc: "How much of the calls' traces is remembered; the oldest goes first. 0: nothing.",
+        take: |to, text| value::size(text).map(|it| to.trace_bytes = it),
+    },
+    Setting {
+        name: CONFIG,
+        value: "FILE",
+        default: None,
+        doc: "A TOML file of these settings: sip = \"0.0.0.0:5060\" and so on.",
+        take: |to, text| value::file(text).map(|it| to.config = Some(it)),
+    },
 ];
 
-/// The part of the help that tells of the settings.
+/// The setting that cannot stand in the file, because it names it.
+const CONFIG: &str = "config";
+
+/// The part of the help that tells of the settings: flag and purpose, variable and default.
 pub fn help() -> String {
     let mut text = String::new();
     for it in SETTINGS {
-        let flag = format!("--{} {}", it.name, it.value);
+        let flag = format!("{} {}", it.flag(), it.value);
         let default = it.default.map(|it| format!(" [{it}]")).unwrap_or_default();
-        _ = writeln!(text, "  {flag:<20} {}{default}", it.doc);
+        _ = writeln!(text, "  {flag:<20} {}", it.doc);
+        _ = writeln!(text, "  {:<20} {}{default}", "", it.variable());
     }
     text
+}
+
+impl Setting {
+    /// What it is called on the command line.
+    pub fn flag(&self) -> String {
+        format!("--{}", self.name)
+    }
+
+    /// What it is called in the environment.
+    pub fn variable(&self) -> String {
+        variable(self.name)
+    }
 }
 
 impl Settings {
@@ -121,6 +173,9 @@ impl Settings {
             rtp: PortRange { low: 0, high: 0 },
             advertise: None,
             scripts: None,
+            trace_bytes: 0,
+            config: None,
+            places: Vec::new(),
         };
         for it in SETTINGS {
             let taken = it.default.map_or(Ok(()), |text| (it.take)(&mut settings, text));
@@ -128,17 +183,37 @@ impl Settings {
         }
         settings
     }
+
+    /// Where a setting was said.
+    fn place(&self, setting: &str) -> Place {
+        let found = self.places.iter().find(|it| it.0 == setting);
+        found.map_or(Place::Default, |it| it.1.clone())
+    }
+
+    /// The complaint of somebody who looked further than we can: this value of a setting is wrong.
+    pub fn wrong(&self, setting: &'static str, value: String, want: String) -> Wrong {
+        Wrong::Value { setting, value, want, place: self.place(setting) }
+    }
 }
+
+/// The environment variable of a setting.
+fn variable(name: &str) -> String {
+    format!("{PREFIX}{}", name.to_ascii_uppercase().replace('-', "_"))
+}
+
+/// What all our environment variables begin with.
+const PREFIX: &str = "MOONSWITCH_";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_help_tells_of_every_setting_and_its_default() {
+    fn the_help_tells_of_every_flag_variable_and_default() {
         let help = help();
         for it in SETTINGS {
             assert!(help.contains(&format!("--{} {}", it.name, it.value)), "{help}");
+            assert!(help.contains(&it.variable()), "{help}");
             assert!(it.default.is_none_or(|it| help.contains(&format!("[{it}]"))), "{help}");
         }
     }
@@ -151,5 +226,6 @@ mod tests {
         assert_eq!(settings.http.to_string(), "127.0.0.1:8080");
         assert_eq!(settings.rtp.to_string(), "16384-20479");
         assert_eq!((settings.advertise, settings.scripts), (None, None));
+        assert_eq!(settings.trace_bytes, 16 << 20);
     }
 }

@@ -1,161 +1,177 @@
-//! The words of a command line become [`Settings`], or a complaint that says what would be right.
+//! What is said on the command line, in the environment and in the file becomes [`Settings`], or
+//! complaints that say what would be right.
 
-use std::fmt;
+use std::path::PathBuf;
 
-use super::{SETTINGS, Setting, Settings};
+use super::nearest::nearest;
+use super::{CONFIG, PREFIX, Place, SETTINGS, Setting, Settings, Warning, Wrong, Wrongs};
 
-/// What is wrong with the words.
+/// Variables that begin like ours and are read elsewhere: by the log, and by the tests.
+const OTHERS: [&str; 4] = ["LOG", "INTEROP", "SEED", "SEEDS"];
+
+/// Settings while they are put together. In whatever order the sources are read, a flag is stronger
+/// than the environment and that is stronger than the file.
+#[derive(Debug, Default)]
+pub struct Draft {
+    said: Vec<Said>,
+    wrongs: Vec<Wrong>,
+    warnings: Vec<Warning>,
+}
+
+/// A key of the file and its value, as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wrong {
-    /// There is no such flag.
-    Unknown {
-        /// What was written.
-        word: String,
-        /// The flag that was probably meant.
-        nearest: Option<&'static str>,
-    },
-    /// There is no such command.
-    UnknownCommand {
-        /// What was written.
-        word: String,
-        /// The command that was probably meant.
-        nearest: Option<&'static str>,
-    },
-    /// A flag stands last, without its value.
-    Valueless {
-        /// The setting's name.
-        setting: &'static str,
-        /// The shape of its value.
-        value: &'static str,
-    },
-    /// A setting is set twice, so one of the two would be silently ignored.
-    Twice {
-        /// The setting's name.
-        setting: &'static str,
-    },
-    /// A value is not what the setting wants.
-    Value {
-        /// The setting's name.
-        setting: &'static str,
-        /// What was written.
-        value: String,
-        /// What would be right.
-        want: String,
-    },
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The value.
+    pub value: String,
+    /// The line of the key, from 1.
+    pub line: usize,
 }
 
-impl Wrong {
-    /// Whether the command line itself makes no sense, as opposed to a value in it.
-    pub const fn is_usage(&self) -> bool {
-        !matches!(self, Self::Value { .. })
-    }
+/// A value that somebody gave a setting.
+#[derive(Debug)]
+struct Said {
+    setting: &'static Setting,
+    value: String,
+    place: Place,
 }
 
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { word, nearest: Some(nearest) } => {
-                write!(f, "there is no {word:?}; did you mean --{nearest}?")
-            }
-            Self::Unknown { word, nearest: None } => {
-                write!(f, "there is no {word:?}; see moonswitch --help")
-            }
-            Self::UnknownCommand { word, nearest: Some(nearest) } => {
-                write!(f, "there is no command {word:?}; did you mean {nearest}?")
-            }
-            Self::UnknownCommand { word, nearest: None } => {
-                write!(f, "there is no command {word:?}; see moonswitch --help")
-            }
-            Self::Valueless { setting, value } => write!(f, "--{setting} wants {value} after it"),
-            Self::Twice { setting } => write!(f, "--{setting} is set twice"),
-            Self::Value { setting, value, want } => {
-                write!(f, "--{setting} {value:?} is wrong: it wants {want}")
+impl Draft {
+    /// Reads `--name value` and `--name=value`.
+    pub fn flags(&mut self, words: impl IntoIterator<Item = String>) {
+        let mut words = words.into_iter().peekable();
+        while let Some(word) = words.next() {
+            let (flag, glued) = match word.split_once('=') {
+                Some((flag, value)) => (flag, Some(value.to_owned())),
+                None => (word.as_str(), None),
+            };
+            let value = glued.or_else(|| words.next_if(|it| !it.starts_with("--")));
+            let name = flag.strip_prefix("--");
+            match (name.and_then(find), value) {
+                (None, _) => self.wrongs.push(Wrong::Unknown {
+                    word: flag.to_owned(),
+                    nearest: nearest(flag.trim_start_matches('-'), names()),
+                }),
+                (Some(it), None) => {
+                    self.wrongs.push(Wrong::Valueless { setting: it.name, value: it.value });
+                }
+                (Some(it), Some(_)) if self.is_said(it, &Place::Flag) => {
+                    self.wrongs.push(Wrong::Twice { setting: it.name });
+                }
+                (Some(it), Some(value)) => self.say(it, value, Place::Flag),
             }
         }
     }
-}
 
-impl std::error::Error for Wrong {}
-
-/// Reads `--name value` and `--name=value`.
-///
-/// # Errors
-/// At the first word that makes no sense.
-pub fn read(words: impl IntoIterator<Item = String>) -> Result<Settings, Wrong> {
-    let mut settings = Settings::defaults();
-    let mut seen = Vec::new();
-    let mut words = words.into_iter();
-    while let Some(word) = words.next() {
-        let (flag, glued) = match word.split_once('=') {
-            Some((flag, value)) => (flag, Some(value.to_owned())),
-            None => (word.as_str(), None),
-        };
-        let setting = find(flag)?;
-        if seen.contains(&setting.name) {
-            return Err(Wrong::Twice { setting: setting.name });
-        }
-        seen.push(setting.name);
-        let value = glued
-            .or_else(|| words.next())
-            .ok_or(Wrong::Valueless { setting: setting.name, value: setting.value })?;
-        if let Err(want) = (setting.take)(&mut settings, &value) {
-            return Err(Wrong::Value { setting: setting.name, value, want: want.to_owned() });
+    /// Reads the environment: all of it, as names and values. What does not begin like ours is
+    /// passed over, and so is what is empty.
+    pub fn variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
+        for (variable, value) in variables {
+            let Some(own) = variable.strip_prefix(PREFIX) else { continue };
+            let setting = SETTINGS.iter().find(|it| it.variable() == variable);
+            match setting {
+                Some(_) if value.is_empty() => {}
+                Some(it) => self.say(it, value, Place::Variable),
+                None if OTHERS.contains(&own) => {}
+                None => {
+                    let word = own.to_ascii_lowercase().replace('_', "-");
+                    let nearest = nearest(&word, names().chain(["log"])).map(super::variable);
+                    self.warnings.push(Warning { variable, nearest });
+                }
+            }
         }
     }
-    agree(&settings)?;
-    Ok(settings)
+
+    /// The file that is to be read, when flags and environment have been.
+    pub fn file(&self) -> Option<PathBuf> {
+        let named = self.said.iter().filter(|it| it.setting.name == CONFIG);
+        named.max_by_key(|it| &it.place).map(|it| PathBuf::from(&it.value))
+    }
+
+    /// The file cannot be read; `want` says what would be right.
+    pub fn unreadable(&mut self, want: String) {
+        let named = self.said.iter().filter(|it| it.setting.name == CONFIG);
+        if let Some(it) = named.max_by_key(|it| &it.place) {
+            let (value, place) = (it.value.clone(), it.place.clone());
+            self.wrongs.push(Wrong::Value { setting: CONFIG, value, want, place });
+        }
+    }
+
+    /// Reads what stands in the file.
+    pub fn entries(&mut self, file: &str, entries: impl IntoIterator<Item = Entry>) {
+        for Entry { key, value, line } in entries {
+            let file = file.to_owned();
+            match find(&key).filter(|it| it.name != CONFIG) {
+                Some(it) => self.say(it, value, Place::File { file, line }),
+                None => {
+                    let nearest = nearest(&key, names().filter(|it| *it != CONFIG));
+                    self.wrongs.push(Wrong::UnknownKey { file, line, key, nearest });
+                }
+            }
+        }
+    }
+
+    /// Takes note of something wrong that whoever read the sources has found.
+    pub fn complain(&mut self, wrong: Wrong) {
+        self.wrongs.push(wrong);
+    }
+
+    /// What is odd, but not wrong.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Checks everything that was said and puts the settings together.
+    ///
+    /// # Errors
+    /// With everything that is wrong, in the order in which it was said.
+    pub fn settle(mut self) -> Result<Settings, Wrongs> {
+        let mut settings = Settings::defaults();
+        // Stable: what stands in the file twice cannot be, TOML forbids it.
+        self.said.sort_by(|a, b| a.place.cmp(&b.place));
+        for Said { setting, value, place } in self.said {
+            match (setting.take)(&mut settings, &value) {
+                Ok(()) => {
+                    settings.places.retain(|it| it.0 != setting.name);
+                    settings.places.push((setting.name, place));
+                }
+                Err(want) => {
+                    let (setting, want) = (setting.name, want.to_owned());
+                    self.wrongs.push(Wrong::Value { setting, value, want, place });
+                }
+            }
+        }
+        if self.wrongs.is_empty() {
+            self.wrongs.extend(disagreement(&settings));
+        }
+        if self.wrongs.is_empty() { Ok(settings) } else { Err(Wrongs(self.wrongs)) }
+    }
+
+    fn say(&mut self, setting: &'static Setting, value: String, place: Place) {
+        self.said.push(Said { setting, value, place });
+    }
+
+    fn is_said(&self, setting: &Setting, place: &Place) -> bool {
+        self.said.iter().any(|it| it.setting.name == setting.name && it.place == *place)
+    }
 }
 
-/// The word among `candidates` that was probably meant, if any is near.
-pub fn nearest(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'static str>,
-) -> Option<&'static str> {
-    // Distances are computed only for words about as long as ours, so a long word costs nothing.
-    candidates
-        .into_iter()
-        .filter(|it| it.len().abs_diff(word.len()) <= 2)
-        .map(|it| (distance(word, it), it))
-        .filter(|(far, it)| *far <= 2 && *far < it.len())
-        .min()
-        .map(|(_, it)| it)
+fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|it| it.name == name)
 }
 
-fn find(flag: &str) -> Result<&'static Setting, Wrong> {
-    let name = flag.strip_prefix("--");
-    let found = name.and_then(|name| SETTINGS.iter().find(|it| it.name == name));
-    found.ok_or_else(|| Wrong::Unknown {
-        word: flag.to_owned(),
-        nearest: nearest(flag.trim_start_matches('-'), SETTINGS.iter().map(|it| it.name)),
-    })
+fn names() -> impl Iterator<Item = &'static str> {
+    SETTINGS.iter().map(|it| it.name)
 }
 
 /// What settings must not do to each other.
-fn agree(settings: &Settings) -> Result<(), Wrong> {
-    if settings.rtp.contains(settings.sip.port()) {
+fn disagreement(settings: &Settings) -> Option<Wrong> {
+    let taken = settings.rtp.contains(settings.sip.port());
+    taken.then(|| {
         let want = format!("ports without {}, which --sip takes", settings.sip.port());
-        return Err(Wrong::Value { setting: "rtp", value: settings.rtp.to_string(), want });
-    }
-    Ok(())
-}
-
-/// How many letters are to be changed, added, left out or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let other = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j - 1] + other).min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+        settings.wrong("rtp", settings.rtp.to_string(), want)
+    })
 }
 
 #[cfg(test)]
@@ -164,49 +180,152 @@ mod tests {
 
     #[test]
     fn a_value_follows_its_flag_or_is_glued_to_it() {
-        let apart = check("--http 127.0.0.1:0 --data /srv/pbx").unwrap();
-        let glued = check("--http=127.0.0.1:0 --data=/srv/pbx").unwrap();
+        let apart = flags("--http 127.0.0.1:0 --data /srv/pbx").unwrap();
+        let glued = flags("--http=127.0.0.1:0 --data=/srv/pbx").unwrap();
         assert_eq!(apart, glued);
         assert_eq!(apart.data, std::path::Path::new("/srv/pbx"));
     }
 
     #[test]
+    fn a_flag_is_stronger_than_the_environment_and_that_than_the_file() {
+        let file = "sip 10.0.0.1:5060\nhttp 10.0.0.1:80\ntrace-bytes 1M";
+        let environment = "MOONSWITCH_SIP=10.0.0.2:5060 MOONSWITCH_HTTP=10.0.0.2:80";
+        let settings = check("--sip 10.0.0.3:5060", environment, file).unwrap();
+        assert_eq!(settings.sip.ip().to_string(), "10.0.0.3");
+        assert_eq!(settings.http.ip().to_string(), "10.0.0.2");
+        assert_eq!(settings.trace_bytes, 1 << 20);
+        assert_eq!(settings.rtp.to_string(), "16384-20479");
+    }
+
+    #[test]
+    fn every_setting_has_a_flag_a_variable_and_all_but_one_a_key() {
+        for (setting, value) in SETTINGS.iter().map(|it| (it, it.default.unwrap_or("192.0.2.1"))) {
+            let environment = format!("{}={value}", setting.variable());
+            assert!(flags(&format!("{} {value}", setting.flag())).is_ok(), "{}", setting.name);
+            assert!(check("", &environment, "").is_ok(), "{environment}");
+            let from_file = check("", "", &format!("{} {value}", setting.name));
+            assert_eq!(from_file.is_ok(), setting.name != CONFIG, "{}", setting.name);
+        }
+    }
+
+    #[test]
     fn a_typo_is_answered_with_the_nearest_flag() {
         for (typo, meant) in [("--spi", "sip"), ("--advertize", "advertise"), ("-data", "data")] {
-            let wrong = check(typo).unwrap_err();
+            let wrong = flags(typo).unwrap_err();
             assert!(wrong.is_usage());
             assert!(wrong.to_string().contains(&format!("did you mean --{meant}?")), "{wrong}");
         }
-        let wrong = check("--kangaroo 5").unwrap_err();
+        let wrong = flags("--kangaroo 5").unwrap_err();
         assert_eq!(wrong.to_string(), "there is no \"--kangaroo\"; see moonswitch --help");
     }
 
     #[test]
-    fn a_wrong_value_names_setting_value_and_what_would_be_right() {
-        let wrong = check("--sip elsewhere").unwrap_err();
-        assert!(!wrong.is_usage());
-        assert_eq!(
-            wrong.to_string(),
-            "--sip \"elsewhere\" is wrong: it wants ADDR:PORT such as 0.0.0.0:5060 or [::1]:5060",
-        );
-        let wrong = check("--rtp 16385-16500").unwrap_err();
+    fn a_wrong_value_names_place_setting_value_and_what_would_be_right() {
+        let want = "is wrong: it wants ADDR:PORT such as 0.0.0.0:5060 or [::1]:5060";
+        let told = |flags, environment, file| check(flags, environment, file).unwrap_err();
+        let by_flag = told("--sip nowhere", "", "");
+        assert!(!by_flag.is_usage());
+        assert_eq!(by_flag.to_string(), format!("--sip \"nowhere\" {want}"));
+        let by_variable = told("", "MOONSWITCH_SIP=nowhere", "");
+        assert_eq!(by_variable.to_string(), format!("MOONSWITCH_SIP \"nowhere\" {want}"));
+        let in_file = told("", "", "data /srv\nsip nowhere");
+        assert_eq!(in_file.to_string(), format!("pbx.toml:2: sip \"nowhere\" {want}"));
+        let wrong = flags("--rtp 16385-16500").unwrap_err();
         assert!(wrong.to_string().contains("an even LOW"), "{wrong}");
     }
 
     #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let file = "sip nowhere\nadvertise 0.0.0.0\nhtpt 1";
+        let wrong = check("--rpt 5 --http x --data", "MOONSWITCH_RTP=1", file).unwrap_err();
+        assert!(wrong.is_usage());
+        let told = wrong.to_string();
+        assert_eq!(told.lines().count(), 7, "{told}");
+        for part in [
+            "did you mean --rtp?",
+            "--data wants DIR after it",
+            "pbx.toml:3: there is no setting \"htpt\"; did you mean http?",
+            "pbx.toml:1: sip \"nowhere\"",
+            "pbx.toml:2: advertise \"0.0.0.0\"",
+            "MOONSWITCH_RTP \"1\"",
+            "--http \"x\"",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_overridden_is_checked_all_the_same() {
+        let wrong = check("--sip 127.0.0.1:5060", "", "sip nowhere").unwrap_err();
+        assert!(wrong.to_string().starts_with("pbx.toml:1: sip"), "{wrong}");
+    }
+
+    #[test]
+    fn the_file_is_named_by_flag_or_environment_and_not_by_itself() {
+        let mut draft = Draft::default();
+        draft.variables([("MOONSWITCH_CONFIG".into(), "b.toml".into())]);
+        assert_eq!(draft.file(), Some("b.toml".into()));
+        draft.flags(["--config".into(), "a.toml".into()]);
+        assert_eq!(draft.file(), Some("a.toml".into()));
+        let wrong = check("", "", "config c.toml").unwrap_err();
+        assert_eq!(
+            wrong.to_string(),
+            "pbx.toml:1: there is no setting \"config\"; see moonswitch --help"
+        );
+    }
+
+    #[test]
+    fn an_unknown_variable_of_ours_is_a_warning_and_no_more() {
+        let mut draft = Draft::default();
+        let variables = "MOONSWITCH_SPI=1 MOONSWITCH_LGO=1 MOONSWITCH_KANGAROO=1 MOONSWITCH_LOG=1 \
+                         MOONSWITCH_INTEROP=1 MOONSWITCH_SEEDS=1 MOONSWITCH_SIP= HOME=1";
+        draft.variables(pairs(variables));
+        let told: Vec<_> = draft.warnings().iter().map(Warning::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "the environment variable MOONSWITCH_SPI means nothing; did you mean MOONSWITCH_SIP?",
+                "the environment variable MOONSWITCH_LGO means nothing; did you mean MOONSWITCH_LOG?",
+                "the environment variable MOONSWITCH_KANGAROO means nothing",
+            ]
+        );
+        assert!(draft.settle().is_ok());
+    }
+
+    #[test]
     fn nothing_is_silently_ignored() {
-        assert_eq!(check("--sip 0.0.0.0:1 --sip 0.0.0.0:2"), Err(Wrong::Twice { setting: "sip" }));
-        assert!(check("--sip").unwrap_err().is_usage());
-        assert!(check("stray").unwrap_err().is_usage());
+        let twice = flags("--sip 0.0.0.0:1 --sip 0.0.0.0:2");
+        assert_eq!(twice, Err(Wrong::Twice { setting: "sip" }.into()));
+        for line in ["--sip", "--sip --http 127.0.0.1:0", "stray"] {
+            assert!(flags(line).unwrap_err().is_usage(), "{line}");
+        }
     }
 
     #[test]
     fn sip_and_audio_do_not_share_a_port() {
-        assert!(check("--sip 0.0.0.0:16390").is_err());
-        assert!(check("--sip 0.0.0.0:16390 --rtp 20000-20999").is_ok());
+        assert!(flags("--sip 0.0.0.0:16390").is_err());
+        assert!(flags("--sip 0.0.0.0:16390 --rtp 20000-20999").is_ok());
     }
 
-    fn check(line: &str) -> Result<Settings, Wrong> {
-        read(line.split_whitespace().map(str::to_owned))
+    fn flags(line: &str) -> Result<Settings, Wrongs> {
+        check(line, "", "")
+    }
+
+    /// The file has a key and its value in each line.
+    fn check(flags: &str, environment: &str, file: &str) -> Result<Settings, Wrongs> {
+        let mut draft = Draft::default();
+        draft.flags(flags.split_whitespace().map(str::to_owned));
+        draft.variables(pairs(environment));
+        let entries = (1..).zip(file.lines()).map(|(line, text)| {
+            let (key, value) = text.split_once(' ').unwrap();
+            Entry { key: key.into(), value: value.into(), line }
+        });
+        draft.entries("pbx.toml", entries);
+        draft.settle()
+    }
+
+    fn pairs(text: &str) -> Vec<(String, String)> {
+        let pairs = text.split_whitespace().map(|it| it.split_once('=').unwrap());
+        pairs.map(|(name, value)| (name.into(), value.into())).collect()
     }
 }

@@ -72,6 +72,29 @@ pub(super) fn directory(text: &str) -> Result<PathBuf, &'static str> {
     Ok(PathBuf::from(text))
 }
 
+/// Reads the name of a file.
+pub(super) fn file(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() {
+        return Err("the name of a file");
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Reads a number of bytes.
+pub(super) fn size(text: &str) -> Result<usize, &'static str> {
+    const SHAPE: &str = "a number of bytes up to 4G, such as 16M, 512K or 0";
+    const MAX: usize = 4 << 30;
+    let (digits, unit) = match text.as_bytes().last() {
+        Some(b'K' | b'k') => (text.get(..text.len() - 1), 1 << 10),
+        Some(b'M' | b'm') => (text.get(..text.len() - 1), 1 << 20),
+        Some(b'G' | b'g') => (text.get(..text.len() - 1), 1 << 30),
+        _ => (Some(text), 1_usize),
+    };
+    let digits = digits.filter(|it| it.bytes().all(|it| it.is_ascii_digit())).ok_or(SHAPE)?;
+    let count: usize = digits.parse().map_err(|_| SHAPE)?;
+    count.checked_mul(unit).filter(|it| *it <= MAX).ok_or(SHAPE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,5 +125,15 @@ mod tests {
         assert!(address("0.0.0.0").is_err());
         assert!(address("239.1.1.1").is_err());
         assert!(address("pbx.example").is_err());
+    }
+
+    #[test]
+    fn a_size_is_a_number_with_or_without_a_unit() {
+        for (text, bytes) in [("0", 0), ("4096", 4096), ("512k", 512 << 10), ("16M", 16 << 20)] {
+            assert_eq!(size(text), Ok(bytes));
+        }
+        for bad in ["", "M", "-1", "+5", "1.5M", "5G", "16 M", "99999999999999999999", "16MB"] {
+            assert!(size(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use mlua::{Function, MultiValue, Thread, Value};
 
 use super::errors::{self, Fatal};
-use super::generation::{Generation, collect};
+use super::generation::{Generation, collect, is_embedded};
 use super::host::{Turn, Want};
 use super::meter::Phase;
 use super::ops;
@@ -68,6 +68,8 @@ pub(super) struct Call {
     cleanup: Option<i64>,
     /// The five seconds are over too.
     late: bool,
+    /// Whether its handler is of the layer below the user's.
+    is_below: bool,
     /// Whether it stands in the plan's run queue.
     pub(super) is_queued: bool,
 }
@@ -145,11 +147,27 @@ impl Call {
             held: 0,
             cleanup: None,
             late: false,
+            is_below: is_embedded(&at),
             is_queued: false,
             generation,
         };
         call.add(Role::Handler, at, Beginning::Handler { handler, captures }, 0);
         call
+    }
+
+    /// The layer below takes a call whose handler has failed, once. Where its route is.
+    pub(super) fn begin_below(&mut self) -> Option<Place> {
+        if self.is_below || self.is_over() {
+            return None;
+        }
+        let generation = Rc::clone(&self.generation);
+        let (route, captures) = generation.route_below(&self.view.to)?;
+        self.is_below = true;
+        // What the failed handler held has been collected, or is counted when it grows again.
+        self.held = 0;
+        let beginning = Beginning::Handler { handler: route.handler.clone(), captures };
+        self.add(Role::Handler, route.at.clone(), beginning, 0);
+        Some(route.at.clone())
     }
 
     /// Whether a flow could run now.

@@ -1,36 +1,17 @@
 //! One version of the scripts: compiled, run once, its routes sorted.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use mlua::{Function, Lua, MultiValue, Value};
-use sha2::{Digest, Sha256};
+use mlua::{Function, Lua, MultiValue, Thread, Value};
 
 use super::errors;
 use super::host::{Host, Loading, Registered, Turn};
 use super::meter::{Limits, Phase};
 use super::sandbox::{self, Sandbox};
 use crate::base::nearest::hint;
-use crate::call::plan::{self, Place};
-
-/// All scripts as text: `(name, text)`, the name below the scripts' directory (`lib/x.lua`).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Files {
-    /// The layer that ships.
-    pub embedded: Vec<(String, String)>,
-    /// The user's layer above it.
-    pub user: Vec<(String, String)>,
-}
-
-/// Why scripts were not taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// Where.
-    pub at: Place,
-    /// What.
-    pub message: String,
-}
+use crate::call::plan::{self, Files, Place, Problem};
 
 /// A generation that calls run on.
 pub(super) struct Generation {
@@ -44,133 +25,236 @@ pub(super) struct Generation {
 const EMBEDDED: &str = "moonswitch/";
 const MAIN: &str = "main.lua";
 
+/// What a pattern captured: name and text.
+type Captured = Vec<(String, String)>;
+
 /// Compiled files by name.
 type Chunks = Rc<RefCell<BTreeMap<String, Function>>>;
 
-impl Generation {
-    /// Compiles and runs the scripts.
-    pub(super) fn load(limits: Limits, files: &Files) -> Result<Self, Vec<Problem>> {
-        let names = check_names(files)?;
-        let id = hash(files);
+/// A generation that is being loaded, in slices.
+pub(super) struct Loader {
+    pub(super) id: plan::Generation,
+    sandbox: Sandbox,
+    host: Rc<Host>,
+    /// Files that are to be compiled, the last one first.
+    texts: Vec<(String, String)>,
+    chunks: Chunks,
+    problems: Vec<Problem>,
+    /// The layers' main files that are to be run, the last one first.
+    mains: Vec<String>,
+    /// The main file that runs.
+    running: Option<Main>,
+    /// Units that are left for all of them.
+    left: u32,
+}
+
+/// A layer's main file while it runs.
+struct Main {
+    thread: Thread,
+    /// What its coroutine begins with.
+    args: MultiValue,
+    origin: Place,
+    turn: Turn,
+}
+
+/// What is compiled in one slice, unless it is a single file.
+const COMPILE_MAX: usize = 64 << 10;
+
+impl Loader {
+    /// Looks at names alone.
+    pub(super) fn new(
+        limits: Limits,
+        id: plan::Generation,
+        files: Files,
+    ) -> Result<Self, Vec<Problem>> {
+        check_names(&files)?;
+        let embedded = files.embedded.into_iter().map(|it| (format!("{EMBEDDED}{}", it.0), it.1));
+        let mut texts: Vec<_> = embedded.chain(files.user).collect();
+        texts.sort_by(|a, b| b.0.cmp(&a.0));
         let host = Host::new(limits);
-        *host.files.borrow_mut() = names.keys().cloned().collect();
+        *host.files.borrow_mut() = texts.iter().map(|it| it.0.clone()).collect();
+        *host.loading.borrow_mut() = Some(Loading::default());
         let chunks = Chunks::default();
         let finder = Rc::clone(&chunks);
-        let sandbox = sandbox::build(
-            &host,
-            &id.to_string(),
-            Box::new(move |_, name| find(&finder.borrow(), name)),
-        );
+        let module = Box::new(move |_: &Lua, name: &str| find(&finder.borrow(), name));
+        let sandbox = sandbox::build(&host, &id.to_string(), module);
         let sandbox = sandbox.map_err(|error| vec![host_problem(&error)])?;
-        let compiled = compile(&sandbox, &names)?;
-        let mains: Vec<_> = [format!("{EMBEDDED}{MAIN}"), MAIN.to_owned()]
-            .into_iter()
-            .filter_map(|name| Some((compiled.get(&name)?.clone(), name)))
-            .collect();
-        *chunks.borrow_mut() = compiled;
-        *host.loading.borrow_mut() = Some(Loading::default());
-        for (main, file) in mains {
-            run_main(&sandbox, &host, main, &file).map_err(|problem| vec![problem])?;
-        }
-        let routes = host.loading.borrow_mut().take().unwrap_or_default().routes;
-        let routes = sort(routes)?;
-        Ok(Self { id, sandbox, host, routes })
+        let mains = [MAIN.to_owned(), format!("{EMBEDDED}{MAIN}")];
+        let mains = mains.into_iter().filter(|it| texts.iter().any(|text| text.0 == *it)).collect();
+        let left = limits.load;
+        let problems = Vec::new();
+        Ok(Self { id, sandbox, host, texts, chunks, problems, mains, running: None, left })
     }
 
-    /// The handler that takes this number, and what its pattern captured.
-    pub(super) fn route(&self, number: &str) -> Option<(&Registered, Vec<(String, String)>)> {
-        const NUMBER_MAX: usize = 256;
-        if number.len() > NUMBER_MAX {
-            return None;
-        }
-        self.routes.iter().find_map(|it| Some((it, it.pattern.matches(number)?)))
-    }
-}
-
-/// The files by the names that errors show; problems when a name is bad or comes twice.
-fn check_names(files: &Files) -> Result<BTreeMap<String, &str>, Vec<Problem>> {
-    let mut names = BTreeMap::new();
-    let mut problems = Vec::new();
-    let layers = [(EMBEDDED, &files.embedded), ("", &files.user)];
-    for (prefix, layer) in layers {
-        for (name, text) in layer {
-            let at = Place { file: name.clone(), line: 0 };
-            let stem = name.strip_suffix(".lua").unwrap_or_default();
-            if !stem.split('/').all(is_word) || (prefix.is_empty() && name.starts_with(EMBEDDED)) {
-                problems.push(Problem { at, message: "this is no name for a script".to_owned() });
-            } else if names.insert(format!("{prefix}{name}"), text.as_str()).is_some() {
-                problems.push(Problem { at, message: "the file is there twice".to_owned() });
+    /// Does a slice of the work; `None` when there is more.
+    pub(super) fn step(&mut self) -> Option<Result<(), Vec<Problem>>> {
+        let mut compiled = 0;
+        while let Some((name, text)) = self.texts.pop() {
+            self.compile(name, &text);
+            compiled += text.len();
+            if compiled >= COMPILE_MAX {
+                return None;
             }
         }
+        if !self.problems.is_empty() {
+            return Some(Err(std::mem::take(&mut self.problems)));
+        }
+        let main = match self.running.take() {
+            Some(main) => Ok(main),
+            None => match self.mains.pop() {
+                Some(file) => self.begin(file),
+                None => return Some(Ok(())),
+            },
+        };
+        match main.and_then(|it| self.run(it)) {
+            Ok(()) => None,
+            Err(problem) => Some(Err(vec![problem])),
+        }
     }
-    if !files.user.is_empty() && !names.contains_key(MAIN) {
-        let at = Place { file: MAIN.to_owned(), line: 0 };
-        problems.push(Problem { at, message: "there is no main.lua".to_owned() });
+
+    /// What has been loaded, once all steps are done.
+    pub(super) fn finish(self) -> Result<Generation, Vec<Problem>> {
+        let routes = self.host.loading.borrow_mut().take().unwrap_or_default().routes;
+        let routes = sort(routes)?;
+        Ok(Generation { id: self.id, sandbox: self.sandbox, host: self.host, routes })
     }
-    if problems.is_empty() { Ok(names) } else { Err(problems) }
-}
 
-fn is_word(it: &str) -> bool {
-    !it.is_empty() && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-')
-}
-
-fn compile(
-    sandbox: &Sandbox,
-    names: &BTreeMap<String, &str>,
-) -> Result<BTreeMap<String, Function>, Vec<Problem>> {
-    let mut compiled = BTreeMap::new();
-    let mut problems = Vec::new();
-    for (name, text) in names {
-        let chunk = sandbox
+    fn compile(&mut self, name: String, text: &str) {
+        let chunk = self
+            .sandbox
             .lua
-            .load(*text)
+            .load(text)
             .set_name(format!("@{name}"))
             .set_mode(mlua::chunk::ChunkMode::Text);
-        match chunk.set_environment(sandbox.env.clone()).into_function() {
+        match chunk.set_environment(self.sandbox.env.clone()).into_function() {
             Ok(function) => {
-                compiled.insert(name.clone(), function);
+                self.chunks.borrow_mut().insert(name, function);
             }
             Err(error) => {
                 let message = errors::readable(&Value::Error(Box::new(error)));
                 let (at, message) = errors::split(&message, |it| it == name);
-                let at = at.unwrap_or_else(|| Place { file: name.clone(), line: 0 });
-                problems.push(Problem { at, message: errors::one_line(message) });
+                let at = at.unwrap_or(Place { file: name, line: 0 });
+                self.problems.push(Problem { at, message: errors::one_line(message) });
             }
         }
     }
-    if problems.is_empty() { Ok(compiled) } else { Err(problems) }
+
+    fn begin(&self, file: String) -> Result<Main, Problem> {
+        let main = self.chunks.borrow().get(&file).cloned();
+        let origin = Place { file, line: 0 };
+        let thread = self.sandbox.lua.create_thread(self.sandbox.start.clone());
+        let (Some(main), Ok(thread)) = (main, thread) else {
+            return Err(Problem { at: origin, message: "not enough memory".to_owned() });
+        };
+        let turn = Turn { origin: origin.clone(), ..Turn::default() };
+        Ok(Main { thread, args: MultiValue::from_iter([Value::Function(main)]), origin, turn })
+    }
+
+    /// Runs a layer's main file for a slice; nothing waits while loading.
+    fn run(&mut self, mut main: Main) -> Result<(), Problem> {
+        let host = Rc::clone(&self.host);
+        *host.turn.borrow_mut() = std::mem::take(&mut main.turn);
+        host.meter.start(Phase::Live, host.limits.slice, i64::from(self.left), 0);
+        host.weigh_in(&self.sandbox.lua, host.held());
+        let result = main.thread.resume::<MultiValue>(std::mem::take(&mut main.args));
+        let turn = host.turn.take();
+        self.left = u32::try_from(host.meter.left().max(0)).unwrap_or(0);
+        let problem = |message: String, at: Place| Err(Problem { at, message });
+        let origin = main.origin.clone();
+        let values = match result {
+            Ok(it) => it,
+            Err(error) => return problem(errors::readable(&Value::Error(Box::new(error))), origin),
+        };
+        if let Some(fatal) = turn.doomed {
+            let at = turn.raised.map_or(origin, |it| it.at);
+            return problem(format!("{fatal} (while loading)"), at);
+        }
+        let finished = matches!(values.front(), Some(Value::Boolean(true)));
+        match turn.raised {
+            // A yield without a value is a slice.
+            _ if main.thread.is_resumable() && values.is_empty() => {
+                main.turn = turn;
+                self.running = Some(main);
+                Ok(())
+            }
+            _ if main.thread.is_resumable() => problem("it waits while loading".to_owned(), origin),
+            _ if finished => Ok(()),
+            Some(error) => problem(error.message, error.at),
+            None => problem(values.get(1).map_or_else(String::new, errors::readable), origin),
+        }
+    }
 }
 
-/// Runs a layer's main file to its end; nothing waits while loading.
-fn run_main(sandbox: &Sandbox, host: &Host, main: Function, file: &str) -> Result<(), Problem> {
-    let origin = Place { file: file.to_owned(), line: 0 };
-    let budget = host.limits.load;
-    *host.turn.borrow_mut() = Turn { origin: origin.clone(), ..Turn::default() };
-    host.meter.start(Phase::Live, budget, i64::from(budget), 0);
-    host.weigh_in(&sandbox.lua, 0);
-    let problem = |message: String, at: Place| Err(Problem { at, message });
-    let run = || {
-        let thread = sandbox.lua.create_thread(sandbox.start.clone())?;
-        let values: MultiValue = thread.resume(main)?;
-        Ok((thread.is_resumable(), values))
-    };
-    let result: mlua::Result<_> = run();
-    let turn = host.turn.take();
-    let (is_unfinished, values) = match result {
-        Ok(it) => it,
-        Err(error) => return problem(errors::readable(&Value::Error(Box::new(error))), origin),
-    };
-    if let Some(fatal) = turn.doomed {
-        let at = turn.raised.map_or(origin, |it| it.at);
-        return problem(format!("{fatal} (while loading)"), at);
+impl Generation {
+    /// Loads in one go.
+    pub(super) fn load(limits: Limits, files: &Files) -> Result<Self, Vec<Problem>> {
+        let mut loader = Loader::new(limits, files.generation(), files.clone())?;
+        loop {
+            if let Some(result) = loader.step() {
+                return result.and_then(|()| loader.finish());
+            }
+        }
     }
-    let finished = matches!(values.front(), Some(Value::Boolean(true)));
-    match turn.raised {
-        _ if finished => Ok(()),
-        Some(error) => problem(error.message, error.at),
-        None if is_unfinished => problem("it waits while loading".to_owned(), origin),
-        None => problem(values.get(1).map_or_else(String::new, errors::readable), origin),
+
+    /// The handler that takes this number, and what its pattern captured.
+    pub(super) fn route(&self, number: &str) -> Option<(&Registered, Captured)> {
+        self.route_among(number, |_| true)
     }
+
+    /// The same for the layer below the user's.
+    pub(super) fn route_below(&self, number: &str) -> Option<(&Registered, Captured)> {
+        self.route_among(number, is_embedded)
+    }
+
+    fn route_among(
+        &self,
+        number: &str,
+        wanted: impl Fn(&Place) -> bool,
+    ) -> Option<(&Registered, Captured)> {
+        const NUMBER_MAX: usize = 256;
+        if number.len() > NUMBER_MAX {
+            return None;
+        }
+        let mut routes = self.routes.iter().filter(|it| wanted(&it.at));
+        routes.find_map(|it| Some((it, it.pattern.matches(number)?)))
+    }
+
+    /// How many routes there are.
+    pub(super) fn routes(&self) -> usize {
+        self.routes.len()
+    }
+}
+
+/// Whether this is a line of the layer that ships.
+pub(super) fn is_embedded(at: &Place) -> bool {
+    at.file.starts_with(EMBEDDED)
+}
+
+/// Problems when a name is bad or comes twice.
+fn check_names(files: &Files) -> Result<(), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let layers = [(EMBEDDED, &files.embedded), ("", &files.user)];
+    for (prefix, layer) in layers {
+        let mut names = BTreeSet::new();
+        for (name, _) in layer {
+            let at = Place { file: name.clone(), line: 0 };
+            let stem = name.strip_suffix(".lua").unwrap_or_default();
+            if !stem.split('/').all(is_word) || (prefix.is_empty() && name.starts_with(EMBEDDED)) {
+                problems.push(Problem { at, message: "this is no name for a script".to_owned() });
+            } else if !names.insert(name) {
+                problems.push(Problem { at, message: "the file is there twice".to_owned() });
+            }
+        }
+        if prefix.is_empty() && !layer.is_empty() && !names.iter().any(|it| *it == MAIN) {
+            let at = Place { file: MAIN.to_owned(), line: 0 };
+            problems.push(Problem { at, message: "there is no main.lua".to_owned() });
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+fn is_word(it: &str) -> bool {
+    !it.is_empty() && it.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_' || it == b'-')
 }
 
 /// The file that `require(name)` means: the user's before the embedded one.
@@ -199,7 +283,7 @@ fn find(chunks: &BTreeMap<String, Function>, name: &str) -> Result<(String, Func
 
 /// Routes in the order in which they are asked: of two of the same shape the user's comes first.
 fn sort(mut routes: Vec<Registered>) -> Result<Vec<Registered>, Vec<Problem>> {
-    let layer = |it: &Registered| it.at.file.starts_with(EMBEDDED);
+    let layer = |it: &Registered| is_embedded(&it.at);
     routes.sort_by(|a, b| a.pattern.order(&b.pattern).then(layer(a).cmp(&layer(b))));
     let same = |a: &Registered, b: &Registered| {
         a.pattern.shape() == b.pattern.shape() && layer(a) == layer(b)
@@ -213,22 +297,6 @@ fn sort(mut routes: Vec<Registered>) -> Result<Vec<Registered>, Vec<Problem>> {
         })
         .collect();
     if problems.is_empty() { Ok(routes) } else { Err(problems) }
-}
-
-/// The first 32 bits of the hash over everything.
-fn hash(files: &Files) -> plan::Generation {
-    let mut hash = Sha256::new();
-    for layer in [&files.embedded, &files.user] {
-        let mut layer: Vec<_> = layer.iter().collect();
-        layer.sort();
-        hash.update((layer.len() as u64).to_be_bytes());
-        for text in layer.into_iter().flat_map(|it| [&it.0, &it.1]) {
-            hash.update((text.len() as u64).to_be_bytes());
-            hash.update(text.as_bytes());
-        }
-    }
-    let digest = hash.finalize();
-    plan::Generation(u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]]))
 }
 
 fn host_problem(error: &mlua::Error) -> Problem {

@@ -30,7 +30,7 @@ impl Default for Limits {
             memory_per_call: 16 << 20,
             flows: 64,
             defers: 64,
-            load: 50_000_000,
+            load: 20_000_000,
         }
     }
 }

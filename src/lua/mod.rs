@@ -15,6 +15,7 @@
 //!
 //! The room reads no files and knows no sockets and no SIP. No type of `mlua` leaves it.
 
+mod api;
 mod errors;
 mod flow;
 mod generation;
@@ -25,14 +26,16 @@ mod pattern;
 mod plan;
 mod route;
 mod sandbox;
+mod slips;
 mod text;
 
 #[cfg(test)]
 mod tests;
 
-pub use generation::{Files, Problem};
+pub use crate::call::plan::{Files, Problem};
 pub use meter::Limits;
 pub use plan::LuaPlan;
+pub use slips::slips;
 
 /// The scripts that ship: the layer below the user's.
 pub fn embedded() -> Vec<(String, String)> {

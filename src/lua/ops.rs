@@ -5,14 +5,11 @@ use std::time::Duration;
 
 use mlua::{Lua, MultiValue, Table, Value};
 
+use super::api::Operation;
 use super::errors;
 use crate::base::Cause;
 use crate::base::nearest::{hint, nearest};
 use crate::call::plan::{Op, Outcome, Refusal, Sound};
-
-/// Every operation by the name scripts use.
-pub(super) const NAMES: &[&str] =
-    &["answer", "ringing", "play", "echo", "dial", "sleep", "reject", "hangup"];
 
 const TARGETS_MAX: usize = 32;
 const SOUNDS_MAX: usize = 32;
@@ -23,19 +20,20 @@ const RING: Duration = Duration::from_secs(30);
 /// What is wrong with the arguments.
 type Checked<T> = Result<T, String>;
 
-/// The operation `name` with these arguments.
-pub(super) fn parse(name: &str, args: &MultiValue) -> Checked<Op> {
+/// The operation with these arguments.
+pub(super) fn parse(operation: &Operation, args: &MultiValue) -> Checked<Op> {
     let arg = |it: usize| args.get(it).unwrap_or(&Value::Nil);
+    let Operation { name, arguments, options } = *operation;
     let op = match name {
         "answer" => Op::Answer,
         "ringing" => Op::Ring,
         "echo" => Op::Echo,
         "play" => {
-            let options = Options::read(arg(1), &["early"])?;
+            let options = Options::read(arg(1), options)?;
             Op::Play { sound: sounds(arg(0))?, early: options.flag("early")? }
         }
         "dial" => {
-            let options = Options::read(arg(1), &["timeout"])?;
+            let options = Options::read(arg(1), options)?;
             Op::Dial { targets: targets(arg(0))?, timeout: options.duration("timeout", RING)? }
         }
         "sleep" => Op::Sleep(duration("the time", arg(0))?),
@@ -43,13 +41,8 @@ pub(super) fn parse(name: &str, args: &MultiValue) -> Checked<Op> {
         "hangup" => Op::Hangup(cause(arg(0), Cause::Hangup)?),
         other => return Err(format!("no operation '{other}'")),
     };
-    let taken = match op {
-        Op::Play { .. } | Op::Dial { .. } => 2,
-        Op::Sleep(_) | Op::Reject(_) | Op::Hangup(_) => 1,
-        Op::Answer | Op::Ring | Op::Echo => 0,
-    };
-    if args.len() > taken {
-        return Err(format!("{} arguments at most, not {}", taken, args.len()));
+    if args.len() > arguments {
+        return Err(format!("{arguments} arguments at most, not {}", args.len()));
     }
     Ok(op)
 }

@@ -5,15 +5,19 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::flow::{CLEANUP, Call, Out};
-use super::generation::{Files, Generation, Problem};
+use super::generation::{Generation, Loader};
 use super::meter::Limits;
 use crate::base::{CallId, Cause, Mono, Now, OpId, Timers};
-use crate::call::plan::{self, NoRoute, Outcome, Plan, State, Step, View};
+use crate::call::plan::{self, Files, NoRoute, Outcome, Place, Plan, Problem, State, Step, View};
 
 /// A dial plan of Lua scripts.
 pub struct LuaPlan {
     limits: Limits,
     current: Option<Rc<Generation>>,
+    /// Scripts that are being loaded; calls and they take turns.
+    loader: Option<Loader>,
+    /// Whether it is the loader's turn.
+    load_next: bool,
     calls: BTreeMap<CallId, Call>,
     /// Calls that have a flow to run, each once; they take turns.
     queue: VecDeque<CallId>,
@@ -28,6 +32,8 @@ impl LuaPlan {
         Self {
             limits,
             current: None,
+            loader: None,
+            load_next: false,
             calls: BTreeMap::new(),
             queue: VecDeque::new(),
             deadlines: Timers::new(),
@@ -35,7 +41,7 @@ impl LuaPlan {
         }
     }
 
-    /// Takes these scripts for new calls; calls in progress keep theirs.
+    /// Takes these scripts for new calls at once; calls in progress keep theirs.
     ///
     /// # Errors
     /// When they do not load: then the scripts before them stay.
@@ -46,9 +52,37 @@ impl LuaPlan {
         Ok(id)
     }
 
+    /// How many routes new calls find.
+    pub fn routes(&self) -> usize {
+        self.current.as_ref().map_or(0, |it| it.routes())
+    }
+
     /// What scripts have computed so far, in VM instructions and what host functions charge.
     pub fn units(&self) -> u64 {
         self.out.units
+    }
+
+    /// A generation that new calls get, or that others still run on.
+    fn living(&self, id: plan::Generation) -> Option<Rc<Generation>> {
+        let calls = self.calls.values().map(|it| &it.generation);
+        self.current.iter().chain(calls).find(|it| it.id == id).cloned()
+    }
+
+    /// A slice of loading, when it is due.
+    fn run_loader(&mut self) -> Option<Step> {
+        self.load_next = !self.load_next;
+        if !self.load_next && !self.queue.is_empty() {
+            return None;
+        }
+        let mut loader = self.loader.take()?;
+        let Some(result) = loader.step() else {
+            self.loader = Some(loader);
+            return Some(Step::Loading);
+        };
+        let generation = loader.id;
+        let result = result.and_then(|()| loader.finish());
+        let result = result.map(|it| self.current = Some(Rc::new(it)));
+        Some(Step::Loaded { generation, result })
     }
 
     fn enqueue(&mut self, call: CallId) {
@@ -69,6 +103,23 @@ impl LuaPlan {
 }
 
 impl Plan for LuaPlan {
+    fn begin_load(&mut self, files: Files) {
+        let generation = files.generation();
+        self.loader = None;
+        // The same texts are the same generation, so that going back and forth makes no more of them.
+        if let Some(living) = self.living(generation) {
+            self.current = Some(living);
+            self.out.steps.push_back(Step::Loaded { generation, result: Ok(()) });
+            return;
+        }
+        match Loader::new(self.limits, generation, files) {
+            Ok(loader) => self.loader = Some(loader),
+            Err(problems) => {
+                self.out.steps.push_back(Step::Loaded { generation, result: Err(problems) });
+            }
+        }
+    }
+
     fn begin(&mut self, _: Now, call: CallId, view: View) -> Result<(), NoRoute> {
         let generation = self.current.clone().ok_or(NoRoute)?;
         let (route, captures) = generation.route(&view.to).ok_or(NoRoute)?;
@@ -77,6 +128,13 @@ impl Plan for LuaPlan {
         self.calls.insert(call, it);
         self.enqueue(call);
         Ok(())
+    }
+
+    fn begin_below(&mut self, call: CallId) -> Result<Place, NoRoute> {
+        let it = self.calls.get_mut(&call).ok_or(NoRoute)?;
+        let at = it.begin_below().ok_or(NoRoute)?;
+        self.enqueue(call);
+        Ok(at)
     }
 
     fn advance(&mut self, call: CallId, state: State) {
@@ -109,6 +167,9 @@ impl Plan for LuaPlan {
         if let Some(step) = self.out.steps.pop_front() {
             return Some(step);
         }
+        if let Some(step) = self.run_loader() {
+            return Some(step);
+        }
         let call = self.queue.pop_front()?;
         if let Some(it) = self.calls.get_mut(&call) {
             it.is_queued = false;
@@ -122,7 +183,7 @@ impl Plan for LuaPlan {
     }
 
     fn is_runnable(&self) -> bool {
-        !self.out.steps.is_empty() || !self.queue.is_empty()
+        !self.out.steps.is_empty() || !self.queue.is_empty() || self.loader.is_some()
     }
 
     fn poll_timeout(&self) -> Option<Mono> {

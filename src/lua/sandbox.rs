@@ -3,8 +3,11 @@
 
 use std::rc::Rc;
 
-use mlua::{Function, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value, Variadic};
+use mlua::{
+    Function, IntoLua, Lua, LuaOptions, LuaString, MultiValue, StdLib, Table, Value, Variadic,
+};
 
+use super::api::{self, CALL, Field, Operation, PBX};
 use super::errors;
 use super::host::{Host, PRELUDE, Registered, Want};
 use super::meter::{ACT, Limits};
@@ -68,10 +71,19 @@ fn functions(lua: &Lua, host: &Rc<Host>, version: &Rc<str>, module: Module) -> m
     acts(lua, host, version, &table)?;
     loading(lua, host, &table, module)?;
     let operations = lua.create_table()?;
-    for name in ops::NAMES {
-        operations.set(*name, operation(lua, host, name)?)?;
+    for it in api::OPERATIONS {
+        operations.set(it.name, operation(lua, host, it)?)?;
     }
     table.set("ops", operations)?;
+    let optional = lua.create_table()?;
+    for it in CALL.iter().filter(|it| it.optional) {
+        optional.set(it.name, true)?;
+    }
+    table.set("optional", optional)?;
+    table.set(
+        "declared",
+        lua.create_function(|_, (name, it): (String, Table)| declared(&name, &it))?,
+    )?;
     Ok(table)
 }
 
@@ -274,30 +286,77 @@ fn acts(lua: &Lua, host: &Rc<Host>, version: &Rc<str>, table: &Table) -> mlua::R
     )
 }
 
-/// What a script sees of a call.
+/// What a script sees of a call: whatever the table of names says that there is.
 fn fields(lua: &Lua, key: i64, view: &View, version: &str) -> mlua::Result<Table> {
-    let fields = lua.create_table()?;
-    let (from, to, headers) = (lua.create_table()?, lua.create_table()?, lua.create_table()?);
-    from.raw_set("number", view.from.as_str())?;
-    from.raw_set("name", view.from_name.as_deref())?;
-    from.raw_set("anonymous", view.from.is_empty() || view.from == "anonymous")?;
-    to.raw_set("number", view.to.as_str())?;
-    for (name, value) in &view.headers {
-        headers.raw_set(name.as_str(), value.as_str())?;
+    let table = |known: &[Field], value: &dyn Fn(&str) -> mlua::Result<Value>| {
+        let table = lua.create_table()?;
+        for it in known {
+            table.raw_set(it.name, value(it.name)?)?;
+        }
+        Ok(table)
+    };
+    let text = |it: &str| it.into_lua(lua);
+    table(CALL, &|name| {
+        let inner = CALL.iter().find(|it| it.name == name).map_or(&[][..], |it| it.inner);
+        match name {
+            "id" => CallId(key.cast_unsigned()).to_string().into_lua(lua),
+            "direction" => text(match view.direction {
+                Way::Internal => "internal",
+            }),
+            "from" => table(inner, &|name| match name {
+                "number" => text(&view.from),
+                "name" => view.from_name.as_deref().into_lua(lua),
+                "anonymous" => Ok(Value::Boolean(view.from.is_empty() || view.from == "anonymous")),
+                other => unbound(other),
+            })
+            .map(Value::Table),
+            "to" => table(inner, &|name| match name {
+                "number" => text(&view.to),
+                other => unbound(other),
+            })
+            .map(Value::Table),
+            "headers" => {
+                let headers = lua.create_table()?;
+                for (name, value) in &view.headers {
+                    headers.raw_set(name.as_str(), value.as_str())?;
+                }
+                Ok(Value::Table(headers))
+            }
+            "extension" => view.extension.as_deref().into_lua(lua),
+            "version" => text(version),
+            "tags" => lua.create_table().map(Value::Table),
+            // Asked for each time; see the prelude.
+            "state" => text(""),
+            other => unbound(other),
+        }
+    })
+}
+
+/// A name of the table that means nothing here.
+fn unbound(name: &str) -> mlua::Result<Value> {
+    Err(mlua::Error::RuntimeError(format!("'{name}' is not bound")))
+}
+
+/// Fails where what the prelude has bound is not what the table of names says.
+fn declared(name: &str, bound: &Table) -> mlua::Result<()> {
+    let known = match name {
+        "pbx" => PBX,
+        _ => {
+            PBX.iter().find(|it| name == format!("pbx.{}", it.name)).map_or(&[][..], |it| it.inner)
+        }
+    };
+    let mut names = Vec::new();
+    for pair in bound.pairs::<String, Value>() {
+        names.push(pair?.0);
     }
-    fields.raw_set("id", CallId(key.cast_unsigned()).to_string())?;
-    fields.raw_set(
-        "direction",
-        match view.direction {
-            Way::Internal => "internal",
-        },
-    )?;
-    fields.raw_set("from", from)?;
-    fields.raw_set("to", to)?;
-    fields.raw_set("headers", headers)?;
-    fields.raw_set("extension", view.extension.as_deref())?;
-    fields.raw_set("version", version)?;
-    Ok(fields)
+    let missing = known.iter().find(|it| !names.iter().any(|name| name == it.name));
+    let surplus = names.iter().find(|it| !known.iter().any(|known| known.name == **it));
+    match missing.map(|it| it.name).or(surplus.map(String::as_str)) {
+        Some(odd) => {
+            Err(mlua::Error::RuntimeError(format!("{name}.{odd} is not declared and bound")))
+        }
+        None => Ok(()),
+    }
 }
 
 fn random(host: &Host) -> u64 {
@@ -307,11 +366,12 @@ fn random(host: &Host) -> u64 {
 }
 
 /// The function behind `call:name(…)`: checks, and leaves what is wanted for when the flow yields.
-fn operation(lua: &Lua, host: &Rc<Host>, name: &'static str) -> mlua::Result<Function> {
+fn operation(lua: &Lua, host: &Rc<Host>, it: &'static Operation) -> mlua::Result<Function> {
     let host = Rc::clone(host);
+    let name = it.name;
     lua.create_function(move |lua, (key, args): (i64, MultiValue)| {
         check_own(lua, &host, key, name)?;
-        let op = ops::parse(name, &args)
+        let op = ops::parse(it, &args)
             .map_err(|wrong| host.complain(lua, &format!("call:{name}: {wrong}")))?;
         host.check_pending(lua)?;
         let (doomed, over, late) = {

@@ -7,6 +7,12 @@ use crate::call::event::What;
 /// Writes one line.
 pub(super) fn log(fact: &Fact) {
     let text = words(&fact.what);
+    if let What::ScriptFailed(_) | What::ScriptsRefused { .. } = fact.what {
+        return match fact.call {
+            Some(call) => tracing::warn!("{call} {text}"),
+            None => tracing::warn!("{text}"),
+        };
+    }
     match fact.call {
         Some(call) => tracing::info!("{call} {text}"),
         None => tracing::info!("{text}"),
@@ -43,6 +49,15 @@ fn words(what: &What) -> String {
         What::ScriptFailed(error) => {
             let way: String = error.traceback.iter().map(|it| format!(" <- {it}")).collect();
             format!("{} failed: {:?}{way:?}", error.at, error.message)
+        }
+        What::FellBack { to } => format!("goes on below, at {to}"),
+        What::ScriptsLoaded { generation, source } => {
+            format!("scripts {generation} loaded ({}): new calls get them", source.word())
+        }
+        What::ScriptsRefused { generation, source, problems } => {
+            let name = generation.map_or_else(String::new, |it| format!(" {it}"));
+            let why: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            format!("scripts{name} refused ({}), the ones before stay: {why:?}", source.word())
         }
         What::Ended { cause, talked, .. } => {
             format!("ended: {cause}, talked {}.{:03} s", talked.as_secs(), talked.subsec_millis())

@@ -1,29 +1,32 @@
-//! HTTP: `GET /health` for monitors, from the view, and `/api/` for everybody with a key, which the
-//! keeper answers. What a request means stands in [`crate::rest`]; here are bytes and time limits.
+//! HTTP: `GET /health` and `GET /api/v1/scripts` for monitors, `GET /api/v1/calls/{id}/trace` for
+//! whoever sits at this machine, and for everybody with a key the rest of `/api/v1`, which the
+//! keeper answers. Everything else is not found.
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::Method;
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, VIA};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::base::Mono;
-use crate::rest::{BODY_MAX, Request, Response};
+use crate::call::trace::Depth;
 
 use super::clock::Clock;
-use super::keeper::{Keeper, Served};
+use super::keeper::Keeper;
 use super::switch::View;
+use super::traces::Traces;
+use super::{api, loads};
 
 /// Connections at a time; more wait in the listener's queue until one ends.
 const CONNECTIONS_MAX: usize = 128;
@@ -33,14 +36,19 @@ const HEAD_MAX: usize = 16 << 10;
 const HEADERS_MAX: usize = 64;
 /// How long a client may take to send its request, or be silent between two.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take to send its body.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long the switch may take to answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a connection may last.
 const LIFETIME: Duration = Duration::from_secs(300);
 /// How long we wait when the system has no descriptor for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What HTTP may read.
+#[derive(Clone, Debug)]
+pub(super) struct Shelf {
+    /// Numbers of the switch.
+    pub(super) view: Arc<View>,
+    /// What is remembered of its calls.
+    pub(super) traces: Arc<Traces>,
+}
 
 /// Listens.
 pub(super) async fn bind(at: SocketAddr) -> io::Result<TcpListener> {
@@ -50,19 +58,19 @@ pub(super) async fn bind(at: SocketAddr) -> io::Result<TcpListener> {
 /// Serves until it is dropped.
 pub(super) async fn serve(
     listener: TcpListener,
-    view: Arc<View>,
+    shelf: Shelf,
     keeper: Keeper,
     clock: Clock,
 ) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let desk = Arc::new(Desk { view, keeper, clock });
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let desk = Arc::clone(&desk);
+            Ok((stream, peer)) => {
+                let (shelf, keeper) = (shelf.clone(), keeper.clone());
                 tokio::spawn(async move {
-                    _ = tokio::time::timeout(LIFETIME, converse(stream, &desk)).await;
+                    let conversation = converse(stream, peer.ip(), &shelf, &keeper, clock);
+                    _ = tokio::time::timeout(LIFETIME, conversation).await;
                     drop(place);
                 });
             }
@@ -74,18 +82,14 @@ pub(super) async fn serve(
     }
 }
 
-/// What every connection works with.
-struct Desk {
-    view: Arc<View>,
-    keeper: Keeper,
-    clock: Clock,
-}
-
-async fn converse(stream: TcpStream, desk: &Desk) {
+async fn converse(stream: TcpStream, peer: IpAddr, shelf: &Shelf, keeper: &Keeper, clock: Clock) {
     // An answer leaves in two pieces; the second must not wait until the first is acknowledged.
     _ = stream.set_nodelay(true);
-    let answer = |request: hyper::Request<Incoming>| async {
-        Ok::<_, Infallible>(dress(desk.answer(request).await))
+    let answer = |request: Request<Incoming>| async move {
+        Ok::<_, Infallible>(match is_for_keeper(request.uri().path()) {
+            true => api::answer(keeper, request).await,
+            false => route(&request, peer, shelf, clock.mono()),
+        })
     };
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -99,74 +103,90 @@ async fn converse(stream: TcpStream, desk: &Desk) {
     }
 }
 
-impl Desk {
-    async fn answer(&self, request: hyper::Request<Incoming>) -> Response {
-        let (head, body) = request.into_parts();
-        let path = head.uri.path();
-        if path == "/health" {
-            return health(&head.method, &self.view, self.clock.mono());
+/// Scripts and traces are read from memory and have rules of their own.
+fn is_for_keeper(path: &str) -> bool {
+    let is_trace = path.starts_with("/api/v1/calls/") && path.ends_with("/trace");
+    path.starts_with("/api/v1/") && path != "/api/v1/scripts" && !is_trace
+}
+
+fn route<B>(request: &Request<B>, peer: IpAddr, shelf: &Shelf, now: Mono) -> Response<Full<Bytes>> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return problem(StatusCode::NOT_FOUND, "");
+    }
+    let path = request.uri().path();
+    let call = path.strip_prefix("/api/v1/calls/").and_then(|it| it.strip_suffix("/trace"));
+    match (path, call) {
+        ("/api/v1/scripts", _) => respond(StatusCode::OK, JSON, loads::json(&shelf.view.loads())),
+        ("/health", _) => {
+            let (status, word) = match shelf.view.is_alive(now) {
+                true => (StatusCode::OK, "ok"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, "stuck"),
+            };
+            respond(status, JSON, health(word, &shelf.view))
         }
-        if !path.starts_with("/api/") {
-            // The path is not repeated: it is the client's, and says nothing new to it.
-            return Response::problem(404, "not_found", "there is no such thing here");
-        }
-        let text = |name| head.headers.get(name)?.to_str().ok().map(str::to_owned);
-        let reading = Limited::new(body, BODY_MAX).collect();
-        let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-            Ok(Ok(it)) => it.to_bytes().to_vec(),
-            Ok(Err(e)) if e.is::<LengthLimitError>() => {
-                return Response::problem(413, "too_large", "a body has at most 64 KiB");
+        (_, Some(call)) => trace(request, peer, &shelf.traces, call),
+        _ => problem(StatusCode::NOT_FOUND, ""),
+    }
+}
+
+/// The trace of a call, as text or, for who accepts nothing else, as JSON. `?full` tells it with
+/// whole messages.
+fn trace<B>(
+    request: &Request<B>,
+    peer: IpAddr,
+    traces: &Traces,
+    call: &str,
+) -> Response<Full<Bytes>> {
+    if !is_local(peer, request.headers()) {
+        let detail = "traces are read on the machine itself: moonswitch trace, or a tunnel";
+        return problem(StatusCode::FORBIDDEN, detail);
+    }
+    let Some(trace) = decoded(call).and_then(|it| traces.find(&it)) else {
+        return problem(StatusCode::NOT_FOUND, "no such call is remembered");
+    };
+    let accept = request.headers().get(ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
+    if accept.contains("json") && !accept.contains("text/") {
+        return respond(StatusCode::OK, JSON, trace.json());
+    }
+    let is_full = request.uri().query().is_some_and(|it| it.split('&').any(|it| it == "full"));
+    let depth = if is_full { Depth::Messages } else { Depth::Lines };
+    respond(StatusCode::OK, "text/plain; charset=utf-8", trace.ladder(depth))
+}
+
+/// Whether somebody at this machine asks. Until there are users with rights, this is what keeps
+/// traces from strangers: the peer is this machine, it speaks for nobody else (a proxy says so), and
+/// it means us (a page in a browser here would come under a name of its own, which it made point to
+/// this machine).
+fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
+    let speaks_for_another = headers.contains_key(FORWARDED)
+        || headers.contains_key(VIA)
+        || headers.keys().any(|it| it.as_str().starts_with("x-forwarded-"));
+    let means_us = headers.get(HOST).is_none_or(|it| {
+        let host = it.to_str().unwrap_or_default();
+        let is_address = host.parse::<SocketAddr>().is_ok()
+            || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        is_address || host == "localhost" || host.starts_with("localhost:")
+    });
+    peer.to_canonical().is_loopback() && !speaks_for_another && means_us
+}
+
+/// A piece of a path without its percents (RFC 3986 §2.1).
+fn decoded(piece: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(piece.len());
+    let mut rest = piece.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16);
+                u8::try_from(digit()? * 16 + digit()?).ok()?
             }
-            Ok(Err(_)) => return Response::problem(400, "malformed", "the body cannot be read"),
-            Err(_) => return Response::problem(408, "too_slow", "the body takes too long"),
-        };
-        let request = Request {
-            method: head.method.as_str().to_owned(),
-            path: path.to_owned(),
-            query: head.uri.query().unwrap_or_default().to_owned(),
-            authorization: text(AUTHORIZATION),
-            content_type: text(CONTENT_TYPE),
-            host: text(HOST),
-            body,
-        };
-        match self.keeper.serve(request).await {
-            Some(Served::Now(response)) => response,
-            Some(Served::Then(answer, finish)) => {
-                match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-                    Ok(Ok(answer)) => finish.with(answer),
-                    // What was to be changed is changed, and will be seen when it can.
-                    _ => Response::problem(503, "stuck", "the switch does not answer in time"),
-                }
-            }
-            None => Response::problem(503, "busy", "too many requests wait"),
-        }
+            _ => byte,
+        });
     }
+    String::from_utf8(bytes).ok()
 }
 
-/// The answer as hyper wants it.
-fn dress(response: Response) -> hyper::Response<Full<Bytes>> {
-    let mut dressed =
-        hyper::Response::builder().status(response.status).header(CACHE_CONTROL, "no-store");
-    if response.status != 204 {
-        dressed = dressed.header(CONTENT_TYPE, response.kind);
-    }
-    for (name, value) in response.headers {
-        dressed = dressed.header(name, value);
-    }
-    let dressed = dressed.body(Full::new(Bytes::from(response.body)));
-    dressed.expect("the headers are ours and right")
-}
-
-fn health(method: &Method, view: &View, now: Mono) -> Response {
-    if method != Method::GET && method != Method::HEAD {
-        return Response::problem(404, "not_found", "there is no such thing here");
-    }
-    let (status, word) = if view.is_alive(now) { (200, "ok") } else { (503, "stuck") };
-    let body = numbers(word, view);
-    Response { status, kind: "application/json", headers: Vec::new(), body }
-}
-
-fn numbers(status: &str, view: &View) -> String {
+fn health(status: &str, view: &View) -> String {
     format!(
         r#"{{"status":"{status}","version":"{}","generation":"{}","calls":{},"registrations":{}}}"#,
         env!("CARGO_PKG_VERSION"),
@@ -176,27 +196,93 @@ fn numbers(status: &str, view: &View) -> String {
     )
 }
 
+/// RFC 9457. The path is not repeated: it is the client's, and says nothing new to it.
+fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
+    let title = status.canonical_reason().unwrap_or_default();
+    let detail = match detail {
+        "" => String::new(),
+        text => format!(r#","detail":"{text}""#),
+    };
+    let code = status.as_u16();
+    let body = format!(r#"{{"type":"about:blank","title":"{title}","status":{code}{detail}}}"#);
+    respond(status, "application/problem+json", body)
+}
+
+fn respond(status: StatusCode, kind: &'static str, body: String) -> Response<Full<Bytes>> {
+    let response = Response::builder()
+        .status(status)
+        .header(CONTENT_TYPE, kind)
+        .header(CACHE_CONTROL, "no-store")
+        .body(Full::new(Bytes::from(body)));
+    response.expect("the headers are ours and right")
+}
+
+const JSON: &str = "application/json";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn health_is_read_only() {
-        let view = View::default();
-        let status = |method| health(&method, &view, Mono::ZERO).status;
-        assert_eq!((status(Method::GET), status(Method::HEAD)), (200, 200));
-        assert_eq!(status(Method::POST), 404);
+    fn what_there_is_is_read_only_and_nothing_else_is_there() {
+        assert_eq!(check("GET", "/health", "127.0.0.1", &[]), 200);
+        assert_eq!(check("HEAD", "/health", "203.0.113.9", &[]), 200);
+        assert_eq!(check("POST", "/health", "127.0.0.1", &[]), 404);
+        assert_eq!(check("GET", "/api/v1/scripts", "203.0.113.9", &[]), 200);
+        assert_eq!(check("DELETE", "/api/v1/scripts", "127.0.0.1", &[]), 404);
+        assert_eq!(check("GET", "/", "127.0.0.1", &[]), 404);
+        assert_eq!(check("GET", "/health/../etc/passwd", "127.0.0.1", &[]), 404);
+    }
+
+    #[test]
+    fn a_trace_is_read_on_the_machine_itself_and_nowhere_else() {
+        let path = "/api/v1/calls/last/trace";
+        // Whoever may read is told that there is no call.
+        for host in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "localhost", "127.0.0.1"] {
+            assert_eq!(check("GET", path, "127.0.0.1", &[("host", host)]), 404, "{host}");
+        }
+        assert_eq!(check("GET", path, "::ffff:127.0.0.1", &[]), 404);
+        for peer in ["203.0.113.9", "2001:db8::1", "10.0.0.1"] {
+            assert_eq!(check("GET", path, peer, &[]), 403, "{peer}");
+        }
+        for (name, value) in [
+            ("host", "evil.example:8080"),
+            ("host", "localhost.evil.example"),
+            ("x-forwarded-for", "203.0.113.9"),
+            ("forwarded", "for=203.0.113.9"),
+            ("via", "1.1 proxy"),
+        ] {
+            assert_eq!(check("GET", path, "127.0.0.1", &[(name, value)]), 403, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn a_name_in_a_path_is_decoded_or_refused() {
+        assert_eq!(decoded("a%40b%2Fc").as_deref(), Some("a@b/c"));
+        for bad in ["%", "%4", "%zz", "%ff"] {
+            assert_eq!(decoded(bad), None, "{bad}");
+        }
     }
 
     #[test]
     fn health_tells_numbers() {
         assert_eq!(
-            numbers("ok", &View::default()),
+            health("ok", &View::default()),
             concat!(
                 r#"{"status":"ok","version":""#,
                 env!("CARGO_PKG_VERSION"),
                 r#"","generation":"00000000","calls":0,"registrations":0}"#,
             ),
         );
+    }
+
+    fn check(method: &str, path: &str, peer: &str, headers: &[(&str, &str)]) -> u16 {
+        let shelf = Shelf { view: Arc::default(), traces: Arc::new(Traces::new(1 << 20)) };
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(()).unwrap();
+        route(&request, peer.parse().unwrap(), &shelf, Mono::ZERO).status().as_u16()
     }
 }

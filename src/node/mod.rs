@@ -6,24 +6,30 @@
 //!  HTTP, signals          SIP sockets, Switch, scripts  RTP sockets, Plane
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
-//!        │<── View (numbers) ──┤
+//!        │<── View, Traces ────┤
 //!        │                     │
 //!        │ Request   ┌─────────┴───────┐ facts, phones
 //!        └──────────>│  keeper thread  │<─── the switch's Book
 //!         Response   │  Store          │──── Input: Directory, Ask ──> switch
 //!                    └─────────────────┘
+//!  watch thread                │
+//!  files   Input: Scripts      │
+//!        └────────────────────>│
 //! ```
 //!
 //! Every queue between threads is bounded (`post`), and what happens when it is full stands where
 //! it is filled. An error that comes from the network ends nothing; a panic of a thread ends the
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
+mod api;
+mod check;
 mod clock;
 mod data;
 mod facts;
 mod flows;
 mod http;
 mod keeper;
+mod loads;
 mod log;
 mod media;
 mod ports;
@@ -35,7 +41,10 @@ mod signals;
 mod start;
 mod switch;
 mod tcp;
+mod traces;
 mod udp;
+mod watch;
 
+pub use check::{Checked, check};
 pub use provision::Error as ProvisionError;
 pub use start::{Failure, serve};

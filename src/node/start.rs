@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{Rng, Wall};
 use crate::call::plan::Generation;
-use crate::call::{self, Input, Switch};
+use crate::call::{self, Input, Scripts, Source, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, ExtensionId};
-use crate::lua::{self, Files, Limits, LuaPlan, Problem};
+use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
 use crate::rest::Api;
 use crate::sip::registrar::{Binding, Kept};
@@ -29,11 +29,13 @@ use super::clock::Clock;
 use super::log::Log;
 use super::ports::{self, Ports, Skipped};
 use super::post::{Post, post};
+use super::scripts::{Folder, Found};
 use super::signals::Signals;
 use super::switch::View;
 use super::tcp::{CONNECTIONS_MAX, Streams};
+use super::traces::Traces;
 use super::udp::SipSocket;
-use super::{data, flows, http, keeper, log, media, prompts, provision, scripts, switch};
+use super::{data, flows, http, keeper, log, media, prompts, provision, switch, watch};
 
 /// Letters that may wait for the switch. Media threads keep theirs when it is full.
 const TO_SWITCH_MAX: usize = 8192;
@@ -96,8 +98,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     below_ephemeral(settings, ports::ephemeral_start())?;
     let clock = Clock::start();
     let data = data::open(&settings.data, &mut rng, clock.now().wall)?;
-    let (scripts, user) = user_scripts(settings)?;
-    let files = Files { embedded: lua::embedded(), user };
+    let folder = user_scripts(settings)?;
+    let found = folder.read();
 
     let (socket, mut streams) = bind_sip(settings.sip)?;
     let sip = socket.bound();
@@ -122,6 +124,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let (keeper, desk) = keeper::new(clock, data.store, api, to_switch.clone());
     start_thread("keeper", || keeper::run(desk), tell_failure(ended.clone()))?;
     let view = Arc::new(View::default());
+    let traces = Arc::new(Traces::new(settings.trace_bytes));
+    let shelf = http::Shelf { view: Arc::clone(&view), traces: Arc::clone(&traces) };
     let desk = switch::Desk {
         clock,
         socket,
@@ -130,14 +134,17 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         planes,
         book: keeper.book(),
         counter: keeper.counter(),
-        view: Arc::clone(&view),
+        view,
+        traces,
     };
     let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
-    let beginning = Beginning { told, rng, scripts, files, inputs };
-    let generation = start_switch(desk, beginning, ended)?.await;
+    let beginning = Beginning { told, rng, folder: folder.clone(), found: found.clone(), inputs };
+    let generation = start_switch(desk, beginning, ended.clone())?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
+    let desk = watch::Desk { folder, clock, switch: to_switch.clone() };
+    start_thread("watch", move || watch::run(&desk, found), move |it| _ = ended.try_send(it))?;
 
-    tokio::spawn(http::serve(listener, view, keeper.clone(), clock));
+    tokio::spawn(http::serve(listener, shelf, keeper.clone(), clock));
     log.flush();
     say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
     tokio::select! {
@@ -162,8 +169,8 @@ type Ending = Result<(), Failure>;
 struct Beginning {
     told: call::Settings,
     rng: Rng,
-    scripts: PathBuf,
-    files: Files,
+    folder: Folder,
+    found: Found,
     inputs: Vec<Input>,
 }
 
@@ -174,15 +181,18 @@ fn start_switch(
 ) -> Result<oneshot::Receiver<Result<Generation, Failure>>, Failure> {
     let (loaded, generation) = oneshot::channel();
     let work = move || {
-        let Beginning { told, rng, scripts, files, inputs } = beginning;
-        let mut plan = LuaPlan::new(Limits::default());
-        match plan.load(&files) {
+        let Beginning { told, rng, folder, found, inputs } = beginning;
+        let mut switch = Switch::new(told, rng, LuaPlan::new(Limits::default()));
+        let scripts = Scripts { source: Source::Start, files: found };
+        let mut out = Vec::new();
+        match switch.start(desk.clock.now(), scripts, &mut out) {
             Ok(generation) => {
+                desk.view.publish(switch.loads());
                 _ = loaded.send(Ok(generation));
-                switch::run(desk, Switch::new(told, rng, plan), generation, inputs)
+                switch::run(desk, switch, out, inputs)
             }
             Err(problems) => {
-                let lines = problems.iter().map(|it| describe(it, &scripts)).collect();
+                let lines = problems.iter().map(|it| folder.describe(it)).collect();
                 _ = loaded.send(Err(Failure::Scripts(lines)));
                 Ok(())
             }
@@ -278,36 +288,14 @@ fn provisioned(
     Ok(inputs)
 }
 
-/// The user's directory of scripts, and what is in it.
-fn user_scripts(settings: &Settings) -> Result<(PathBuf, Vec<(String, String)>), Failure> {
-    let directory = match &settings.scripts {
-        Some(it) if !it.is_dir() => return Err(no_directory(it)),
-        Some(it) => it.clone(),
-        None => settings.data.join("scripts"),
-    };
-    if !directory.is_dir() {
-        return Ok((directory, Vec::new()));
+/// The user's directory of scripts.
+pub(super) fn user_scripts(settings: &Settings) -> Result<Folder, Failure> {
+    let folder = Folder::of(settings);
+    if folder.is_missed() {
+        let (value, want) = (folder.path().display().to_string(), "a directory that exists");
+        return Err(Failure::Setting(settings.wrong("scripts", value, want.to_owned())));
     }
-    let files = scripts::read(&directory).map_err(|e| Failure::Scripts(vec![e.to_string()]))?;
-    Ok((directory, files))
-}
-
-fn no_directory(path: &Path) -> Failure {
-    Failure::Setting(Wrong::Value {
-        setting: "scripts",
-        value: path.display().to_string(),
-        want: "a directory that exists".to_owned(),
-    })
-}
-
-/// A problem of the scripts in one line, as editors understand it. The scripts that ship have no
-/// file on this machine; their names say so.
-fn describe(problem: &Problem, scripts: &Path) -> String {
-    let Problem { at, message } = problem;
-    match scripts.join(&at.file) {
-        file if file.is_file() => format!("{}:{}: {message}", file.display(), at.line),
-        _ => format!("{at}: {message}"),
-    }
+    Ok(folder)
 }
 
 /// Ports that the system gives to others as it likes are not ours to promise.
@@ -315,11 +303,8 @@ fn below_ephemeral(settings: &Settings, ephemeral: u16) -> Result<(), Failure> {
     if settings.rtp.high < ephemeral {
         return Ok(());
     }
-    Err(Failure::Setting(Wrong::Value {
-        setting: "rtp",
-        value: settings.rtp.to_string(),
-        want: format!("ports below {ephemeral}, where this system's ephemeral ports begin"),
-    }))
+    let want = format!("ports below {ephemeral}, where this system's ephemeral ports begin");
+    Err(Failure::Setting(settings.wrong("rtp", settings.rtp.to_string(), want)))
 }
 
 /// Binds UDP and TCP to the same port.
@@ -410,7 +395,7 @@ mod tests {
 
     #[test]
     fn audio_ports_lie_below_the_ephemeral_ones() {
-        let settings = config::read([]).unwrap();
+        let settings = config::Draft::default().settle().unwrap();
         assert!(below_ephemeral(&settings, 32_768).is_ok());
         let failure = below_ephemeral(&settings, 20_479).unwrap_err();
         assert!(failure.is_setting());

@@ -2,15 +2,15 @@
 //! turn after the other: wait, take in what has come, act on what the switch says.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
 use crate::base::{Mono, Now};
 use crate::call::plan::Generation;
-use crate::call::{Input, Output, Plan, Switch};
+use crate::call::{Input, Load, Output, Plan, Standing, Switch};
 use crate::media;
 use crate::sip::Transport;
 
@@ -19,6 +19,7 @@ use super::facts;
 use super::keeper::{Book, Counter};
 use super::post::{Letter, Mailbox, Post};
 use super::tcp::Streams;
+use super::traces::Traces;
 use super::udp::{Received, SipSocket};
 
 /// How much of each kind is taken in before we act, so that no kind starves the others.
@@ -39,7 +40,7 @@ const TURN_MAX: Duration = Duration::from_secs(2);
 pub(super) struct View {
     calls: AtomicUsize,
     registrations: AtomicUsize,
-    generation: AtomicU32,
+    loads: Mutex<Arc<[Load]>>,
     /// When the present turn began, in nanoseconds; 0 while the thread waits.
     turn_since: AtomicU64,
 }
@@ -62,30 +63,33 @@ pub(super) struct Desk {
     pub(super) counter: Arc<Counter>,
     /// What we tell the outside.
     pub(super) view: Arc<View>,
+    /// What is remembered of the calls.
+    pub(super) traces: Arc<Traces>,
 }
 
-/// Takes the `first` inputs, then runs until all calls are ended after an [`Input::Shutdown`].
+/// Does what the switch wants already and takes the `first` inputs, then runs until all calls are
+/// ended after an [`Input::Shutdown`].
 pub(super) fn run<P: Plan>(
     mut desk: Desk,
     mut switch: Switch<P>,
-    generation: Generation,
+    mut out: Vec<Output>,
     first: Vec<Input>,
 ) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-    desk.view.generation.store(generation.0, Ordering::Relaxed);
 
-    let mut out = Vec::new();
     let now = desk.clock.now();
     for input in first {
         switch.handle(now, input, &mut out);
     }
+    let traces = Arc::clone(&desk.traces);
     let mut leave: Option<Leave> = None;
     let mut more = true;
     let mut behind = false;
     let mut unwritten = None;
+    let mut revision = None;
     loop {
         let streams = desk.streams.poll_timeout();
         let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next), unwritten];
@@ -102,16 +106,25 @@ pub(super) fn run<P: Plan>(
             switch.handle(now, Input::Behind(behind), &mut out);
         }
         let mut calls_to_end = None;
-        more = desk.take_datagrams(now.mono, |input| switch.handle(now, input, &mut out));
-        desk.streams.serve(now.mono, |input| switch.handle(now, input, &mut out));
+        let mut give = |switch: &mut Switch<P>, input: Input| {
+            // Written down one by one, so that an answer stands below its question.
+            traces.heard(now, &input);
+            let before = out.len();
+            switch.handle(now, input, &mut out);
+            traces.done(now, out.get(before..).unwrap_or_default());
+        };
+        more = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
+        desk.streams.serve(now.mono, |input| give(&mut switch, input));
         more |= desk.take_letters(|input| {
             if matches!(input, Input::Shutdown) {
                 calls_to_end = Some(switch.census().calls);
             }
-            switch.handle(now, input, &mut out);
+            give(&mut switch, input);
         });
         if switch.poll_timeout().is_some_and(|at| at <= now.mono) {
+            let before = out.len();
             switch.handle_timeout(now, &mut out);
+            traces.done(now, out.get(before..).unwrap_or_default());
         }
         desk.act(now, &mut out);
         unwritten = (!desk.book.hand_over()).then(|| now.mono + HAND_OVER_AGAIN);
@@ -119,6 +132,9 @@ pub(super) fn run<P: Plan>(
         let census = switch.census();
         desk.view.calls.store(census.calls, Ordering::Relaxed);
         desk.view.registrations.store(census.bindings, Ordering::Relaxed);
+        if revision.replace(switch.loads_revision()) != Some(switch.loads_revision()) {
+            desk.view.publish(switch.loads());
+        }
         desk.view.turn_since.store(0, Ordering::Relaxed);
         if let Some(calls) = calls_to_end {
             leave.get_or_insert(Leave::new(now.mono, calls));
@@ -146,9 +162,21 @@ impl View {
         self.registrations.load(Ordering::Relaxed)
     }
 
+    /// Which scripts were loaded and refused, the latest last.
+    pub(super) fn loads(&self) -> Arc<[Load]> {
+        Arc::clone(&self.loads.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The scripts that new calls get.
     pub(super) fn generation(&self) -> Generation {
-        Generation(self.generation.load(Ordering::Relaxed))
+        let loads = self.loads();
+        let current = loads.iter().find(|it| matches!(it.standing, Standing::Current { .. }));
+        current.and_then(|it| it.generation).unwrap_or(Generation(0))
+    }
+
+    /// Tells the outside of them.
+    pub(super) fn publish(&self, loads: &[Load]) {
+        *self.loads.lock().unwrap_or_else(PoisonError::into_inner) = loads.into();
     }
 }
 
@@ -213,6 +241,7 @@ impl Desk {
                     self.book.phone(now, (tenant, extension), contact, kept);
                 }
                 Output::Told { ticket, answer } => self.counter.bring(ticket, answer),
+                Output::Traced(_) => {}
             }
         }
         self.streams.flush(now.mono);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::{CallId, Mono, Rng};
 use crate::call::event::{Fact, What};
+use crate::call::trace::Ring;
 use crate::call::{Census, Input, Output, Plan};
 use crate::directory::{Delta, Extension, ExtensionId, Number};
 use crate::sip::{Flow, Transport};
@@ -24,6 +25,8 @@ pub struct World {
     pub facts: Vec<Fact>,
     /// What happened.
     pub trace: Trace,
+    /// What the engine remembers of its calls, when somebody wants to read what happened.
+    pub ring: Ring,
     now: Mono,
     rng: Rng,
     phones: Vec<Phone>,
@@ -96,6 +99,7 @@ impl World {
         Self {
             facts: Vec::new(),
             trace: if config.traced { Trace::kept() } else { Trace::default() },
+            ring: Ring::new(if config.traced { RING_BYTES } else { 0 }),
             now: Mono::ZERO,
             phones: Vec::new(),
             due: Vec::new(),
@@ -190,6 +194,7 @@ impl World {
     /// The switch learns of something.
     pub fn tell(&mut self, input: Input) {
         let Some(house) = &mut self.house else { return };
+        self.ring.heard(now(self.now), &input);
         house.switch.handle(now(self.now), input, &mut house.wanted);
         self.carry_out();
     }
@@ -448,6 +453,7 @@ impl World {
             self.send_frame(Frame { from, to, bytes });
         }
         for output in wanted.drain(..) {
+            self.ring.done(now(self.now), &output);
             self.carry_out_one(output);
         }
         if let Some(house) = &mut self.house {
@@ -469,6 +475,9 @@ impl World {
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);
+            }
+            Output::Traced(traced) => {
+                self.trace.note(self.now, "traced", format_args!("{traced:?}"));
             }
         }
     }
@@ -499,6 +508,9 @@ impl fmt::Debug for World {
         f.debug_struct("World").field("now", &self.now).finish_non_exhaustive()
     }
 }
+
+/// How much the engine of a world remembers of its calls.
+const RING_BYTES: usize = 16 << 20;
 
 /// Where the `nth` phone lives.
 fn home(nth: usize) -> SocketAddr {

@@ -57,6 +57,7 @@ pub enum FactKind {
     Asked,
     Said,
     ScriptFailed,
+    FellBack,
     Ended,
 }
 
@@ -70,7 +71,10 @@ impl Entry {
         let (call, at) = (fact.call?, fact.at);
         let of = |kind, leg: Option<LegId>| Self { leg, ..Self::plain(call, at, kind) };
         Some(match &fact.what {
-            What::Registered { .. } | What::Expired { .. } => return None,
+            What::Registered { .. }
+            | What::Expired { .. }
+            | What::ScriptsLoaded { .. }
+            | What::ScriptsRefused { .. } => return None,
             What::Began { leg, from, to, sip_call_id, generation } => Self {
                 who: Some(short(from)),
                 whom: Some(short(to)),
@@ -105,6 +109,9 @@ impl Entry {
                 place: Some(short(&error.at.to_string())),
                 ..of(FactKind::ScriptFailed, None)
             },
+            What::FellBack { to } => {
+                Self { place: Some(short(&to.to_string())), ..of(FactKind::FellBack, None) }
+            }
             What::Ended { cause, talked, by } => Self {
                 cause: Some(*cause),
                 talked: Some(*talked),
@@ -312,5 +319,6 @@ const KINDS: &[(FactKind, &str)] = &[
     (FactKind::Asked, "asked"),
     (FactKind::Said, "said"),
     (FactKind::ScriptFailed, "script_failed"),
+    (FactKind::FellBack, "fell_back"),
     (FactKind::Ended, "ended"),
 ];

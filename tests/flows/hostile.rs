@@ -166,7 +166,7 @@ impl<'a> Trial<'a> {
                 assert_eq!(call, HOSTILE);
                 self.is_over = true;
             }
-            Step::Sliced { .. } => {}
+            Step::Sliced { .. } | Step::Loading | Step::Loaded { .. } => {}
         }
         self.spent += units;
         assert!(self.spent <= 2 * limit, "{}: {} units, and no end", self.name, self.spent);

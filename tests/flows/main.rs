@@ -5,6 +5,8 @@
 mod attack;
 mod hostile;
 mod inspector;
+mod ladder;
+mod scripts;
 mod storm;
 mod two_phones;
 mod world;

@@ -88,6 +88,7 @@ pub(crate) const CRATES: &[(&str, Who)] = &[
     ("serde", Who::Rooms(WINDOWS)),
     ("nix", Who::Rooms(WINDOWS)),
     ("socket2", Who::Rooms(WINDOWS)),
+    ("notify", Who::Rooms(WINDOWS)),
     ("tracing", Who::Rooms(WINDOWS)),
     ("tracing_subscriber", Who::Rooms(WINDOWS)),
     ("rusqlite", Who::Rooms(&["store"])),

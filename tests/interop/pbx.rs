@@ -4,7 +4,7 @@ use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -35,6 +35,11 @@ impl Pbx {
 
     /// The same, reached by phones at this address.
     pub(crate) fn start_at(sip: &str) -> Self {
+        Self::start_with(sip, &[])
+    }
+
+    /// The same, with more words on its command line.
+    pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
         let scratch = Scratch::new("pbx");
         let rows = EXTENSIONS.map(|(number, password)| {
             format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
@@ -42,16 +47,17 @@ impl Pbx {
         let file = scratch.file("extensions.toml");
         fs::write(&file, rows.concat()).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::begin(scratch, sip)
+        Self::begin(scratch, sip, words)
     }
 
     /// Starts one on a data directory and waits until it is ready.
     pub(crate) fn start_in(scratch: Scratch) -> Self {
-        Self::begin(scratch, "127.0.0.1:0")
+        Self::begin(scratch, "127.0.0.1:0", &[])
     }
 
-    fn begin(scratch: Scratch, sip: &str) -> Self {
+    fn begin(scratch: Scratch, sip: &str, words: &[&str]) -> Self {
         let mut child = command(scratch.path(), sip)
+            .args(words)
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()
@@ -86,6 +92,11 @@ impl Pbx {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// The path of a file in its data directory.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.scratch.file(name)
     }
 
     /// What stands in its log.
@@ -191,7 +202,8 @@ pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
     command(data, "127.0.0.1:0").args(words).output().unwrap()
 }
 
-fn command(data: &Path, sip: &str) -> Command {
+/// The binary, with this data directory and ports of its own.
+pub(crate) fn command(data: &Path, sip: &str) -> Command {
     let (low, high) = audio_ports();
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
     command.env_remove("MOONSWITCH_LOG").env_remove("MOONSWITCH_ADMIN_KEY");

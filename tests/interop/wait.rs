@@ -31,3 +31,18 @@ pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
     let beginning = Instant::now();
     (work(), beginning.elapsed())
 }
+
+/// Counts the time from its making.
+pub(crate) struct Watch(Instant);
+
+impl Watch {
+    #[expect(clippy::disallowed_methods, reason = "real programs live in real time")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "real programs live in real time")]
+    pub(crate) fn passed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}

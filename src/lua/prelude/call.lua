@@ -49,12 +49,12 @@ local function fields_of(call)
   if fields then return fields end
   fields = host.view(rawget(call, KEY))
   fields.from, fields.to = party("call.from", fields.from), party("call.to", fields.to)
-  fields.headers, fields.tags, fields.state = shared.freeze("call.headers", fields.headers), {}, ""
+  fields.headers = shared.freeze("call.headers", fields.headers)
   rawset(call, FIELDS, fields)
   return fields
 end
 
-local OPTIONAL = { extension = true }
+local OPTIONAL = host.optional
 local meta = { __metatable = "locked" }
 
 function meta.__index(call, name)
@@ -120,6 +120,9 @@ pbx.log = {}
 for _, level in raw.ipairs { "info", "warn" } do
   pbx.log[level] = function(message) host.log(level, shared.text(message)) end
 end
+-- Names that are not in the table of names would be unknown to those who check scripts.
+host.declared("pbx.log", pbx.log)
+host.declared("pbx", pbx)
 pbx.log = shared.strict("pbx.log", pbx.log)
 globals.pbx = shared.strict("pbx", pbx)
 

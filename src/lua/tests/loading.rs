@@ -2,7 +2,7 @@
 
 use super::world::{DONE, World, problems, view};
 use crate::base::{CallId, Now};
-use crate::call::plan::Plan;
+use crate::call::plan::{Plan, Step};
 use crate::lua::{Files, Limits, LuaPlan};
 
 #[test]
@@ -142,4 +142,83 @@ fn a_plan_without_scripts_takes_no_call() {
     let mut plan = LuaPlan::new(Limits::default());
     assert!(plan.begin(Now::default(), CallId(1), view("1")).is_err());
     assert_eq!(plan.generation().0, 0);
+}
+
+#[test]
+fn loading_takes_turns_with_calls_and_a_later_set_takes_the_place_of_an_earlier_one() {
+    let mut it =
+        World::new("pbx.internal('1', function(call) while true do call:sleep(1) end end)");
+    let old = it.plan.generation();
+    let files =
+        |text: &str| Files { embedded: Vec::new(), user: vec![("main.lua".into(), text.into())] };
+    it.plan.begin_load(files("while true do end"));
+    it.begin(1, "1").unwrap();
+    let steps: Vec<_> = (0..10).filter_map(|_| it.plan.run(it.now)).collect();
+    assert!(steps.iter().any(|it| matches!(it, Step::Do { .. })), "the call waits for the scripts");
+    assert!(matches!(steps.last(), Some(Step::Loading)));
+    assert_eq!(it.plan.generation(), old);
+    let long = files("for i = 1, 1e5 do end pbx.internal('2', print)");
+    it.plan.begin_load(long.clone());
+    it.run();
+    let told = it.told();
+    let loaded = format!("loaded {}", long.generation());
+    assert_eq!(told, [loaded]);
+    assert!(it.begin(2, "1").is_err());
+    it.begin(3, "2").unwrap();
+}
+
+#[test]
+fn going_back_to_texts_that_a_call_still_runs_on_goes_back_to_their_state() {
+    let main = "local n = 0 pbx.internal('1', function(call) n = n + 1 print(n) call:sleep(1) end)";
+    let files =
+        |text: &str| Files { embedded: Vec::new(), user: vec![("main.lua".into(), text.into())] };
+    let mut it = World::new(main);
+    it.begin(1, "1").unwrap();
+    it.run();
+    it.plan.begin_load(files(""));
+    it.run();
+    it.plan.begin_load(files(main));
+    it.run();
+    it.begin(2, "1").unwrap();
+    it.run();
+    assert!(it.told().contains(&"c2 log 2 at main.lua:1".to_owned()));
+}
+
+#[test]
+fn a_load_that_fails_says_so_and_leaves_the_last_good_one() {
+    let mut it = World::new("");
+    let old = it.plan.generation();
+    for text in ["oops(", "error('oops')", "while true do end"] {
+        let user = vec![("main.lua".to_owned(), text.to_owned())];
+        it.plan.begin_load(Files { embedded: Vec::new(), user });
+        it.run();
+        let told = it.told();
+        assert!(told[0].contains(": main.lua:1: ") && told[0].starts_with("refused "), "{told:?}");
+        assert_eq!(it.plan.generation(), old);
+    }
+    it.plan.begin_load(Files { embedded: Vec::new(), user: vec![("x.lua".into(), String::new())] });
+    it.run();
+    assert!(it.told()[0].ends_with("main.lua:0: there is no main.lua"));
+}
+
+#[test]
+fn the_layer_below_takes_a_failed_call_once_and_keeps_what_it_deferred() {
+    let file = |text: &str| vec![("main.lua".to_owned(), text.to_owned())];
+    let embedded = file("pbx.internal('{n}', function(call, m) print(m.n) error('below') end)");
+    let user = file(
+        "pbx.internal('1', function(call) call:defer(function() print('bye') end) error('above') end)",
+    );
+    let mut it = World::new("");
+    it.plan.load(&Files { embedded, user }).unwrap();
+    it.begin(1, "1").unwrap();
+    it.run();
+    assert_eq!(it.told(), ["c1 failed at main.lua:1: above"]);
+    assert_eq!(it.plan.begin_below(CallId(1)).unwrap().to_string(), "moonswitch/main.lua:1");
+    it.run();
+    let below = "moonswitch/main.lua:1";
+    assert_eq!(it.told(), [format!("c1 log 1 at {below}"), format!("c1 failed at {below}: below")]);
+    assert!(it.plan.begin_below(CallId(1)).is_err());
+    it.hang_up(1);
+    assert_eq!(it.told(), ["c1 log bye at main.lua:1", "c1 over"]);
+    assert!(it.plan.begin_below(CallId(1)).is_err());
 }

@@ -3,7 +3,8 @@
 use mlua::{Lua, Table};
 
 use crate::base::Rng;
-use crate::lua::generation::{Files, Generation};
+use crate::lua::Files;
+use crate::lua::generation::Generation;
 use crate::lua::meter::{Limits, Phase};
 
 /// Runs `f(…)` of both worlds and compares, in Lua; `bad` is a text of the first differences.

@@ -53,7 +53,14 @@ impl World {
 
     fn tell(&mut self, step: Step) {
         let line = match step {
-            Step::Sliced { .. } => return,
+            Step::Sliced { .. } | Step::Loading => return,
+            Step::Loaded { generation, result } => match result {
+                Ok(()) => format!("loaded {generation}"),
+                Err(problems) => {
+                    let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+                    format!("refused {generation}: {}", problems.join(", "))
+                }
+            },
             Step::Do { call, id, op, at } => {
                 let line = format!("{call} {op:?} at {at}");
                 self.pending.insert(id, (call, op));

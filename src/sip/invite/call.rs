@@ -28,8 +28,8 @@ pub struct Invitation<'a> {
 }
 
 impl Endpoint {
-    /// Sends an INVITE as this leg.
-    pub fn invite(&mut self, now: Mono, leg: LegId, it: Invitation<'_>) {
+    /// Sends an INVITE as this leg; returns its Call-ID.
+    pub fn invite(&mut self, now: Mono, leg: LegId, it: Invitation<'_>) -> String {
         let flow = it.flow;
         let host = self.address(flow).ip();
         let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
@@ -40,7 +40,7 @@ impl Endpoint {
         };
         let to = format!("<sip:{}@{host}>", it.to);
         let (call_id, tag) = (self.rng.token() + &self.rng.token(), self.rng.token());
-        let mut dialog = Dialog::outgoing(flow, call_id, it.uri, from, tag, to);
+        let mut dialog = Dialog::outgoing(flow, call_id.clone(), it.uri, from, tag, to);
         let (branch, via) = self.via(flow);
         let bytes = dialog
             .invite(it.uri, &via, it.max_forwards)
@@ -51,6 +51,7 @@ impl Endpoint {
         let state = State::Inviting { tx, heard: false, until: None };
         self.legs.insert(leg, Usage { dialog, state, pending: None, unacked: None, left: None });
         self.fail_if_unreachable(now, flow, tx);
+        call_id
     }
 
     /// A response to an INVITE of ours that the transaction passed on.
