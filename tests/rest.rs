@@ -25,12 +25,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use moonswitch::base::{Rng, Wall};
+use moonswitch::directory::{DomainId, ExtensionId, Fields, NewExtension, TenantId};
+use moonswitch::store::{Change, First, Key, Registration, Store};
+
 use client::Client;
 use pbx::Pbx;
 use peer::Peer;
 use scratch::Scratch;
 use wait::{let_pass, timed, wait_for};
 
+const ADMIN: &str = "a-key-that-people-chose";
 const LIST: &str = "/api/v1/sip/extensions";
 /// How soon the switch writes behind, with room to spare.
 const SOON: Duration = Duration::from_secs(5);
@@ -124,6 +129,16 @@ fn people_may_choose_the_administrators_key_but_not_a_weak_one() {
     let weak = pbx::run_with(scratch.path(), &[("MOONSWITCH_ADMIN_KEY", "short")]);
     assert_eq!(weak.status.code(), Some(3));
     assert!(!String::from_utf8_lossy(&weak.stderr).contains("short"));
+    let mut scratch = Scratch::new("chosen");
+    for key in [ADMIN, "another-key-that-people-chose"] {
+        let pbx = Pbx::start_told(scratch, &[("MOONSWITCH_ADMIN_KEY", key)]);
+        assert!(!pbx.data().join("admin.key").exists());
+        assert_eq!(Client::with_key(&pbx, key).ask("GET", LIST, "").status, 200);
+        let is_first = key == ADMIN;
+        let first = Client::with_key(&pbx, ADMIN).ask("GET", LIST, "").status;
+        assert_eq!(first, if is_first { 200 } else { 401 }, "the newest one alone opens");
+        scratch = pbx.into_scratch();
+    }
 }
 
 #[test]
@@ -168,6 +183,46 @@ fn what_was_acknowledged_survives_a_kill() {
     assert!(lost.is_empty(), "{lost:?}");
     eprintln!("{} acknowledged writes in {ROUNDS} kills, none lost", acknowledged.len());
     assert!(acknowledged.len() > 20);
+}
+
+#[test]
+fn a_house_of_ten_thousand_is_soon_ready() {
+    const HOUSE: i64 = 10_000;
+    let scratch = Scratch::new("large");
+    fs::write(scratch.file("secret.key"), [7; 32]).unwrap();
+    let (file, key) = (scratch.file("moonswitch.db"), Key::new([7; 32]));
+    let mut store = Store::open(&file, key, Rng::from_seed(1)).unwrap();
+    let (now, later) = (Wall(1_700_000_000_000_000), Wall(4_000_000_000_000_000));
+    store.first_start(First { host: "h", realm: "r", admin_key: Some(ADMIN) }, now).unwrap();
+    let new = |id: i64| {
+        let number = Some((100_000 + id).to_string());
+        NewExtension::parse(Fields { number, ..Fields::default() }).unwrap()
+    };
+    let all = (0..HOUSE).map(new).collect();
+    store.create_extensions(TenantId::FIRST, DomainId::FIRST, all, now).unwrap();
+    let phone = |id: i64| {
+        Change::Put(Registration {
+            tenant: TenantId::FIRST,
+            extension: ExtensionId(id),
+            contact: format!("sip:{id}@192.0.2.7:5060"),
+            flow: "udp 127.0.0.1:5060 192.0.2.7:5060".into(),
+            expires: later,
+            call_id: format!("call-{id}"),
+            cseq: 1,
+            instance: None,
+        })
+    };
+    store.write_registrations(&(1..=HOUSE).map(phone).collect::<Vec<_>>(), now).unwrap();
+    drop(store);
+
+    let (pbx, span) = timed(|| Pbx::start_in(scratch));
+    eprintln!("{HOUSE} extensions and registrations: ready in {span:?}");
+    assert_eq!(pbx.health("registrations"), HOUSE as u64);
+    let mut client = Client::with_key(&pbx, ADMIN);
+    let phones = client.ask("GET", "/api/v1/registrations?page=200&size=50", "");
+    assert_eq!(phones.texts("contact").len(), 50);
+    let listed = client.ask("GET", LIST, "");
+    assert_eq!(listed.header("x-total-count"), HOUSE.to_string());
 }
 
 #[test]

@@ -28,6 +28,8 @@ use super::post::Post;
 
 /// Jobs that may wait for the keeper.
 const JOBS_MAX: usize = 1024;
+/// Jobs that are taken before something is written.
+const BATCH: usize = 64;
 /// How long a fact may wait to be written, and how many make a group.
 const FACTS_WAIT: Duration = Duration::from_millis(50);
 const FACTS_GROUP: usize = 256;
@@ -128,25 +130,22 @@ pub(super) fn new(clock: Clock, store: Store, api: Api, switch: Post<Input>) -> 
 
 /// Runs until nobody is left who could ask, or until it is closed.
 pub(super) fn run(mut desk: Desk) -> io::Result<()> {
-    loop {
+    let mut closed = None;
+    while closed.is_none() {
         let due = [desk.facts_due, desk.phones_due].into_iter().flatten().min();
-        let job = match due {
+        let first = match due {
             None => desk.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => desk.jobs.recv_timeout(at - desk.clock.mono()),
         };
-        match job {
-            Ok(Job::Close(done)) => {
-                desk.write_facts();
-                desk.write_phones();
-                _ = done.try_send(());
-                return Ok(());
-            }
-            Ok(job) => desk.take(job),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                desk.write_facts();
-                desk.write_phones();
-                return Ok(());
+        if matches!(first, Err(RecvTimeoutError::Disconnected)) {
+            break;
+        }
+        // What waits already shares the next write.
+        let more = std::iter::from_fn(|| desk.jobs.try_recv().ok()).take(BATCH);
+        for job in first.into_iter().chain(more.collect::<Vec<_>>()) {
+            match job {
+                Job::Close(done) => closed = Some(done),
+                job => desk.take(job),
             }
         }
         let now = desk.clock.mono();
@@ -157,6 +156,10 @@ pub(super) fn run(mut desk: Desk) -> io::Result<()> {
             desk.write_phones();
         }
     }
+    while !desk.facts.is_empty() && desk.write_facts() {}
+    desk.write_phones();
+    _ = closed.map(|it| it.try_send(()));
+    Ok(())
 }
 
 impl Keeper {
@@ -327,7 +330,8 @@ impl Desk {
         answer
     }
 
-    fn write_facts(&mut self) {
+    /// Whether it could be done.
+    fn write_facts(&mut self) -> bool {
         self.facts_due = None;
         let group = self.facts.len().min(FACTS_GROUP * 4);
         let (now, later) = self.facts.split_at(group);
@@ -336,10 +340,12 @@ impl Desk {
                 self.facts_due = (!later.is_empty()).then(|| self.clock.mono());
                 self.facts.drain(..group);
                 self.waiting.fetch_sub(group, Ordering::Relaxed);
+                true
             }
             Err(e) => {
                 tracing::error!("{} facts wait: {e}", self.facts.len());
                 self.facts_due = Some(self.clock.mono() + AGAIN);
+                false
             }
         }
     }

@@ -185,11 +185,17 @@ fn start_switch(
         let mut switch = Switch::new(told, rng, LuaPlan::new(Limits::default()));
         let scripts = Scripts { source: Source::Start, files: found };
         let mut out = Vec::new();
-        match switch.start(desk.clock.now(), scripts, &mut out) {
+        let now = desk.clock.now();
+        match switch.start(now, scripts, &mut out) {
             Ok(generation) => {
+                // Who hears that we are ready finds everything that is provisioned.
+                for input in inputs {
+                    switch.handle(now, input, &mut out);
+                }
                 desk.view.publish(switch.loads());
+                desk.view.count(switch.census());
                 _ = loaded.send(Ok(generation));
-                switch::run(desk, switch, out, inputs)
+                switch::run(desk, switch, out)
             }
             Err(problems) => {
                 let lines = problems.iter().map(|it| folder.describe(it)).collect();

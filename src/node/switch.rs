@@ -10,7 +10,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 
 use crate::base::{Mono, Now};
 use crate::call::plan::Generation;
-use crate::call::{Input, Load, Output, Plan, Standing, Switch};
+use crate::call::{Census, Input, Load, Output, Plan, Standing, Switch};
 use crate::media;
 use crate::sip::Transport;
 
@@ -67,23 +67,18 @@ pub(super) struct Desk {
     pub(super) traces: Arc<Traces>,
 }
 
-/// Does what the switch wants already and takes the `first` inputs, then runs until all calls are
-/// ended after an [`Input::Shutdown`].
+/// Does what the switch wants already, then runs until all calls are ended after an
+/// [`Input::Shutdown`].
 pub(super) fn run<P: Plan>(
     mut desk: Desk,
     mut switch: Switch<P>,
     mut out: Vec<Output>,
-    first: Vec<Input>,
 ) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
 
-    let now = desk.clock.now();
-    for input in first {
-        switch.handle(now, input, &mut out);
-    }
     let traces = Arc::clone(&desk.traces);
     let mut leave: Option<Leave> = None;
     let mut more = true;
@@ -130,8 +125,7 @@ pub(super) fn run<P: Plan>(
         unwritten = (!desk.book.hand_over()).then(|| now.mono + HAND_OVER_AGAIN);
 
         let census = switch.census();
-        desk.view.calls.store(census.calls, Ordering::Relaxed);
-        desk.view.registrations.store(census.bindings, Ordering::Relaxed);
+        desk.view.count(census);
         if revision.replace(switch.loads_revision()) != Some(switch.loads_revision()) {
             desk.view.publish(switch.loads());
         }
@@ -150,6 +144,12 @@ impl View {
     pub(super) fn is_alive(&self, now: Mono) -> bool {
         let since = self.turn_since.load(Ordering::Relaxed);
         since == 0 || now.since(Mono::from_nanos(since)) <= TURN_MAX
+    }
+
+    /// Tells how much the switch holds.
+    pub(super) fn count(&self, census: Census) {
+        self.calls.store(census.calls, Ordering::Relaxed);
+        self.registrations.store(census.bindings, Ordering::Relaxed);
     }
 
     /// Calls that are not over.

@@ -47,17 +47,23 @@ impl Pbx {
         let file = scratch.file("extensions.toml");
         fs::write(&file, rows.concat()).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::begin(scratch, sip, words)
+        Self::begin(scratch, sip, words, &[])
     }
 
     /// Starts one on a data directory and waits until it is ready.
     pub(crate) fn start_in(scratch: Scratch) -> Self {
-        Self::begin(scratch, "127.0.0.1:0", &[])
+        Self::start_told(scratch, &[])
     }
 
-    fn begin(scratch: Scratch, sip: &str, words: &[&str]) -> Self {
+    /// The same with these variables set.
+    pub(crate) fn start_told(scratch: Scratch, variables: &[(&str, &str)]) -> Self {
+        Self::begin(scratch, "127.0.0.1:0", &[], variables)
+    }
+
+    fn begin(scratch: Scratch, sip: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = command(scratch.path(), sip)
             .args(words)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()
