@@ -24,6 +24,8 @@ pub enum Cause {
     Limit,
     /// A party hung up.
     Hangup,
+    /// Nothing was heard of a party any more.
+    Lost,
 }
 
 /// One row of the list.
@@ -45,6 +47,7 @@ const ROWS: &[Row] = &[
     Row { cause: Cause::NotFound, word: "not_found", status: 404, q850: 1 },
     Row { cause: Cause::Limit, word: "limit", status: 503, q850: 42 },
     Row { cause: Cause::Hangup, word: "hangup", status: 487, q850: 16 },
+    Row { cause: Cause::Lost, word: "lost", status: 408, q850: 102 },
 ];
 
 impl Cause {
@@ -108,7 +111,7 @@ mod tests {
             assert_eq!(Cause::from_word(cause.word()), Some(cause));
             assert!((400..700).contains(&cause.status()));
         }
-        assert_eq!(Cause::all().count(), 9);
+        assert_eq!(Cause::all().count(), 10);
         assert_eq!(Cause::from_word("bussy"), None);
     }
 }

@@ -1,6 +1,7 @@
 //! A leg's stream and its session descriptions: opened, agreed on, renegotiated.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -17,13 +18,13 @@ use crate::sdp::{self, Agreed, Codec, Direction, Local, Session};
 use crate::sip::{Endpoint, Flow};
 
 impl<P: Plan> Switch<P> {
-    /// Answers the caller, with this codec if one is given; true when the caller is answered.
-    /// Otherwise the call has been refused.
+    /// Answers the caller, with what this callee agreed on if there is one; true when the caller is
+    /// answered. Otherwise the call has been refused.
     pub(super) fn answer_caller(
         &mut self,
         now: Now,
         id: CallId,
-        codec: Option<Codec>,
+        callee: Option<&Agreed>,
         out: &mut Vec<Output>,
     ) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
@@ -32,7 +33,7 @@ impl<P: Plan> Switch<P> {
             State::Ended => return false,
             State::Ringing | State::Early => {}
         }
-        let Some(text) = self.agree_with_caller(now, id, codec, out) else { return false };
+        let Some(text) = self.agree_with_caller(now, id, callee, out) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let leg = call.caller.id;
         call.state = State::Answered;
@@ -96,12 +97,13 @@ impl<P: Plan> Switch<P> {
             timestamp: self.rng.bits32(),
             // RFC 7022 §4.2: random for each session.
             cname: self.rng.token(),
-            agreed: None,
+            silence: Some(SILENCE),
         };
         out.push(Output::Media { thread, command: Command::Open(open) });
         // The o= line's numbers must fit a decimal of 64 bits with a sign (RFC 8866 §5.2).
         let session = self.rng.bits() >> 2;
-        Some(Audio { stream, thread, port, session, version: 1, agreed: None, answer: None })
+        let (version, ptime_ms, agreed, said) = (1, PTIME_MS, None, None);
+        Some(Audio { stream, thread, port, session, version, ptime_ms, agreed, said })
     }
 
     /// The peer wants another session description (RFC 3264 §8). The codec stays: the other leg
@@ -123,19 +125,31 @@ impl<P: Plan> Switch<P> {
         let offer = offer.and_then(|it| Session::parse(&it).ok());
         let flow = it.flow;
         let answer = offer.zip(it.audio.as_mut()).and_then(|(offer, audio)| {
-            let codecs = [audio.agreed.as_ref()?.codec];
-            let mut local = audio.local(&self.endpoint, flow);
-            local.version += 1;
-            let answer = sdp::answer(&local, &offer, &codecs, Direction::SendRecv).ok()?;
-            (!is_ours(&self.ports, &local, &answer.agreed)).then_some((answer, audio))
+            let last = audio.agreed.as_ref()?;
+            let codecs = [last.codec.clone()];
+            let answer =
+                |local| sdp::answer_again(&local, &offer, &codecs, Direction::SendRecv, last).ok();
+            let local = audio.local(&self.endpoint, flow);
+            let same = answer(local)?;
+            if is_ours(&self.ports, &local, &same.agreed) {
+                return None;
+            }
+            // RFC 3264 §8: the version rises when the description is another, and only then.
+            if audio.said.as_ref() == Some(&same.text) {
+                return Some((same, audio));
+            }
+            audio.version += 1;
+            let answer = answer(Local { version: audio.version, ..local })?;
+            Some((answer, audio))
         });
         match answer {
             Some((answer, audio)) => {
-                audio.version += 1;
+                audio.said = Some(answer.text.clone());
                 let local = SocketAddr::new(self.endpoint.address(flow).ip(), audio.port);
-                audio.agree((id, leg), answer.agreed, local, out);
+                audio.agree((id, leg), answer.agreed, local, flow.remote.ip(), out);
                 self.endpoint.accept(now.mono, leg, &answer.text);
             }
+            // Nothing has changed by it, a fax that was asked for included.
             None => self.endpoint.reject(now.mono, leg, 488, None),
         }
     }
@@ -146,7 +160,7 @@ impl<P: Plan> Switch<P> {
         &mut self,
         now: Now,
         id: CallId,
-        codec: Option<Codec>,
+        callee: Option<&Agreed>,
         out: &mut Vec<Output>,
     ) -> Option<String> {
         if !self.open_caller(id, out) {
@@ -155,11 +169,17 @@ impl<P: Plan> Switch<P> {
         }
         let caller = &mut self.calls.get_mut(&id)?.caller;
         let audio = caller.audio.as_mut()?;
-        if let Some(text) = &audio.answer {
+        let (thread, stream) = (audio.thread, audio.stream);
+        let signalling = caller.flow.remote.ip();
+        if let (Some(text), Some(agreed)) = (&audio.said, &audio.agreed) {
+            // Who had early media need not have spoken: its silence counts from now.
+            let command = Command::Agree { stream, agreed: agreed.clone(), signalling };
+            out.push(Output::Media { thread, command });
             return Some(text.clone());
         }
         let offer = caller.offered.as_ref()?;
-        let codecs = codec.map_or_else(|| offer.codecs(), |it| vec![it]);
+        let codecs = callee.map_or_else(|| offer.codecs(), |it| vec![it.codec.clone()]);
+        audio.ptime_ms = callee.map_or(PTIME_MS, |it| it.ptime_ms);
         let local = audio.local(&self.endpoint, caller.flow);
         let answer = sdp::answer(&local, offer, &codecs, Direction::SendRecv).ok();
         let ports = &self.ports;
@@ -167,10 +187,10 @@ impl<P: Plan> Switch<P> {
             self.refuse_call(now, id, Cause::Failed, 488, By::House, out);
             return None;
         };
-        audio.answer = Some(answer.text.clone());
+        audio.said = Some(answer.text.clone());
         caller.offered = None;
         let local = SocketAddr::new(local.address, local.port);
-        audio.agree((id, caller.id), answer.agreed, local, out);
+        audio.agree((id, caller.id), answer.agreed, local, signalling, out);
         Some(answer.text)
     }
 }
@@ -187,10 +207,17 @@ impl Leg {
     pub(super) fn codecs(&self) -> Vec<Codec> {
         let agreed = self.audio.as_ref().and_then(|it| it.agreed.as_ref());
         match (agreed, &self.offered) {
-            (Some(agreed), _) => vec![agreed.codec],
+            (Some(agreed), _) => vec![agreed.codec.clone()],
             (None, Some(offered)) => offered.codecs(),
             (None, None) => Vec::new(),
         }
+    }
+
+    /// Milliseconds of audio per packet that this leg's peer would like to receive.
+    pub(super) fn packet_ms(&self) -> u8 {
+        let agreed = self.audio.as_ref().and_then(|it| it.agreed.as_ref());
+        let offered = || self.offered.as_ref().map(Session::packet_ms);
+        agreed.map(|it| it.ptime_ms).or_else(offered).unwrap_or(PTIME_MS)
     }
 }
 
@@ -201,17 +228,18 @@ impl Audio {
         (call, leg): (CallId, LegId),
         agreed: Agreed,
         local: SocketAddr,
+        signalling: IpAddr,
         out: &mut Vec<Output>,
     ) {
         self.agreed = Some(agreed.clone());
         let detail = Detail::Agreed {
             leg,
-            codec: agreed.codec,
+            codec: agreed.codec.clone(),
             local,
             remote: agreed.remote,
             direction: agreed.direction,
         };
-        let command = Command::Agree { stream: self.stream, agreed };
+        let command = Command::Agree { stream: self.stream, agreed, signalling };
         out.push(Output::Media { thread: self.thread, command });
         out.push(Output::Traced(Traced { call, detail }));
     }
@@ -223,6 +251,12 @@ impl Audio {
             port: self.port,
             session: self.session,
             version: self.version,
+            ptime_ms: self.ptime_ms,
         }
     }
 }
+
+/// What everybody can do (RFC 3551 §4.2).
+const PTIME_MS: u8 = 20;
+/// For how long a peer may say nothing before it counts as gone.
+const SILENCE: Duration = Duration::from_secs(30);

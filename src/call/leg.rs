@@ -59,9 +59,11 @@ pub(super) struct Audio {
     pub(super) session: u64,
     /// The `o=` line's version; rises with each description that differs.
     pub(super) version: u64,
+    /// Milliseconds per packet that we ask for: what the other leg wants, who hears it.
+    pub(super) ptime_ms: u8,
     pub(super) agreed: Option<Agreed>,
-    /// The answer that we have given, which a later 200 repeats.
-    pub(super) answer: Option<String>,
+    /// Our last description. A later 200 repeats it, and the version rises when another follows.
+    pub(super) said: Option<String>,
 }
 
 /// What the caller's media is used for.

@@ -202,7 +202,7 @@ impl<P: Plan> Switch<P> {
             self.ops.remove(&op);
             self.timers.set(op, None);
         }
-        let reason = Reason::q850(cause.q850());
+        let reason = Reason::of(cause);
         // The peer of a leg that has left already hears nothing: its signalling is gone.
         if answered {
             self.endpoint.hang_up(now.mono, caller, &reason);

@@ -13,7 +13,7 @@ use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
 use super::switch::{Switch, tell};
 use super::trace::{Detail, Traced};
-use crate::base::{CallId, Cause, LegId, Now, OpId};
+use crate::base::{CallId, Cause, LegId, Now, OpId, StreamId};
 use crate::media::Tone;
 use crate::media::{Command, Source};
 use crate::sdp::{self, Direction, Session};
@@ -113,8 +113,8 @@ impl<P: Plan> Switch<P> {
             return;
         }
         // A script may have answered the caller, or played to it, since this phone was offered more.
-        let caller_codec =
-            call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref()).map(|it| it.codec);
+        let caller_agreed = call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref());
+        let caller_codec = caller_agreed.map(|it| it.codec.clone());
         let Some(callee) = call.callee(leg) else { return };
         let flow = callee.flow;
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
@@ -125,18 +125,17 @@ impl<P: Plan> Switch<P> {
         let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
             return self.callee_unfit(now, id, leg, out);
         };
-        let codec = agreed.codec;
         let local = audio.local(&self.endpoint, flow);
         let is_ours = is_ours(&self.ports, &local, &agreed);
-        if is_ours || caller_codec.is_some_and(|it| it != codec) {
+        if is_ours || caller_codec.is_some_and(|it| it != agreed.codec) {
             return self.callee_unfit(now, id, leg, out);
         }
         let stream = audio.stream;
         let local = SocketAddr::new(local.address, local.port);
-        audio.agree((id, leg), agreed, local, out);
+        audio.agree((id, leg), agreed.clone(), local, flow.remote.ip(), out);
         tell(out, now, Some(id), What::Answered { leg });
         // Its offer held the caller's codecs only, so a caller who waits can be answered with it.
-        if !self.answer_caller(now, id, Some(codec), out) {
+        if !self.answer_caller(now, id, Some(&agreed), out) {
             return;
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -171,23 +170,26 @@ impl<P: Plan> Switch<P> {
         self.lost(now, id, leg, cause, status, out);
     }
 
-    /// A leg's peer has hung up, or the caller has given up.
-    pub(super) fn leg_left(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
+    /// A leg's peer has hung up, or the caller has given up, or the peer is gone.
+    pub(super) fn leg_left(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        cause: Cause,
+        by: By,
+        out: &mut Vec<Output>,
+    ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.caller.id == leg {
-            return self.end_call(now, id, Cause::Hangup, By::Peer, out);
+            return self.end_call(now, id, cause, by, out);
         }
         self.legs.remove(&leg);
         let Some(callee) = call.take_callee(leg) else { return };
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
-        tell(
-            out,
-            now,
-            Some(id),
-            What::LegEnded { leg, cause: Cause::Hangup, status: None, by: By::Peer },
-        );
+        tell(out, now, Some(id), What::LegEnded { leg, cause, status: None, by });
         if let Some(Job::Talk { op, leg: own, since }) = call.job
             && own == leg
         {
@@ -196,6 +198,21 @@ impl<P: Plan> Switch<P> {
             let talk = Talk { by: callee.who, duration, ended_by_caller: false };
             self.resume(now, op, Outcome::Talked(talk));
         }
+    }
+
+    /// Nothing is heard of a peer any more: it is treated as if it had hung up. A caller who is not
+    /// answered yet only listens, and may.
+    pub(super) fn stream_silent(&mut self, now: Now, stream: StreamId, out: &mut Vec<Output>) {
+        let Some(id) = self.streams.get(&stream).map(|it| it.call) else { return };
+        let Some(call) = self.calls.get(&id).filter(|it| it.is_answered()) else { return };
+        let caller = call.caller.id;
+        let mut legs = call.callees.iter().chain(std::iter::once(&call.caller));
+        let is_it = |it: &&Leg| it.audio.as_ref().is_some_and(|it| it.stream == stream);
+        let Some(leg) = legs.find(is_it).map(|it| it.id) else { return };
+        if leg != caller {
+            self.endpoint.hang_up(now.mono, leg, &Reason::of(Cause::Lost));
+        }
+        self.leg_left(now, id, leg, Cause::Lost, By::House, out);
     }
 
     /// Nobody has answered in time.
@@ -251,12 +268,14 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) {
         let leg = LegId(self.next_id());
-        let Some(audio) = self.open_audio(id, leg, out) else {
+        let Some(mut audio) = self.open_audio(id, leg, out) else {
             return target.note(Cause::Limit, 503);
         };
         let Some(call) = self.calls.get_mut(&id) else { return };
         let codecs = call.caller.codecs();
+        audio.ptime_ms = call.caller.packet_ms();
         let offer = sdp::offer(&audio.local(&self.endpoint, binding.flow), &codecs);
+        audio.said = Some(offer.text().to_owned());
         let invitation = Invitation {
             uri: &binding.contact,
             flow: binding.flow,
@@ -346,5 +365,6 @@ fn rank(cause: Cause) -> u8 {
         Cause::Failed => 6,
         Cause::Offline => 7,
         Cause::NotFound => 8,
+        Cause::Lost => 9,
     }
 }

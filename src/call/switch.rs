@@ -203,7 +203,9 @@ impl<P: Plan> Switch<P> {
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
             invite::Event::Acked => {}
             invite::Event::Offered { sdp } => self.reoffered(now, id, leg, sdp, out),
-            invite::Event::Ended(_) => self.leg_left(now, id, leg, out),
+            invite::Event::Ended(_) => {
+                self.leg_left(now, id, leg, Cause::Hangup, By::Peer, out);
+            }
         }
     }
 
@@ -220,6 +222,7 @@ impl<P: Plan> Switch<P> {
                     }));
                 }
             }
+            media::Event::Silent { stream } => self.stream_silent(now, stream, out),
             media::Event::Digit { .. } => {}
         }
     }

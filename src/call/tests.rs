@@ -79,9 +79,14 @@ fn a_later_offer_keeps_the_codec_that_both_legs_speak_and_raises_the_version() {
     it.hears(ANN, &later("INVITE", 2, &ok, OFFER));
     let again = it.last(ANN);
     assert!(again.starts_with("SIP/2.0 200") && again.contains("RTP/AVP 8\r\n"), "{again}");
-    assert_eq!(version(&again), version(&ok) + 1);
+    assert_eq!(version(&again), version(&ok), "the same description again (RFC 3264 §8)");
     assert_eq!(it.agreed.last(), Some(&(0, Codec::Pcma)));
     assert_eq!(line(&again, "Contact"), line(&ok, "Contact"));
+    it.hears(ANN, &later("ACK", 2, &ok, ""));
+    it.hears(ANN, &later("INVITE", 3, &ok, &format!("{OFFER}a=sendonly\r\n")));
+    let held = it.last(ANN);
+    assert!(held.starts_with("SIP/2.0 200") && held.contains("a=recvonly\r\n"), "{held}");
+    assert_eq!(version(&held), version(&ok) + 1);
 }
 
 #[test]
@@ -340,7 +345,7 @@ impl House {
         let nth = |it: StreamId| self.streams.iter().position(|known| known.0 == it).unwrap();
         match command {
             Command::Open(open) => self.streams.push((open.stream, open.port)),
-            Command::Agree { stream, agreed } => self.agreed.push((nth(stream), agreed.codec)),
+            Command::Agree { stream, agreed, .. } => self.agreed.push((nth(stream), agreed.codec)),
             Command::Join { a, b } => self.joined.push((nth(a), nth(b))),
             Command::Close { stream } => self.closed.push(nth(stream)),
             _ => {}

@@ -1,6 +1,8 @@
 //! What a plane is asked to do.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::audio::Tone;
 use crate::base::{CallId, OpId, StreamId};
@@ -9,15 +11,18 @@ use crate::sdp::Agreed;
 /// What the switch asks of a plane.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// A stream begins on a port of this plane's pool. Until `agreed` is there nothing is sent and
+    /// A stream begins on a port of this plane's pool. Until something is agreed nothing is sent and
     /// what arrives is counted and dropped. Opening an open stream is ignored.
     Open(Open),
-    /// An (other) agreement holds from now on. SSRC, sequence and timestamps continue.
+    /// An (other) agreement holds from now on. SSRC, sequence and timestamps continue. A silence of
+    /// the peer counts from now.
     Agree {
         /// Which stream.
         stream: StreamId,
         /// What holds.
         agreed: Agreed,
+        /// Where the peer's signalling comes from: behind a NAT its packets come from there too.
+        signalling: IpAddr,
     },
     /// Two streams hear each other from now on. Each stream has at most one partner; a former
     /// partner of either is left alone.
@@ -87,8 +92,8 @@ pub struct Open {
     pub timestamp: u32,
     /// The name in our RTCP SDES packets.
     pub cname: String,
-    /// The agreement, when it is there already.
-    pub agreed: Option<Agreed>,
+    /// For how long the peer may say nothing before that is told; `None` means for ever.
+    pub silence: Option<Duration>,
 }
 
 /// What a player plays.

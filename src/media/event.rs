@@ -23,6 +23,14 @@ pub enum Event {
         /// How long the key was held, in milliseconds.
         duration_ms: u32,
     },
+    /// Nothing was heard of the peer for as long as it may be silent, although it should speak:
+    /// it does not hold us and nothing else was agreed on. Told again each time that the silence
+    /// lasts as long once more. Whatever comes from the peer counts: audio, digits, the few packets
+    /// of a codec that does not send silence, comfort noise, RTCP.
+    Silent {
+        /// Which stream.
+        stream: StreamId,
+    },
     /// The stream is gone and its port free.
     Closed {
         /// Which stream.

@@ -49,6 +49,9 @@ pub(super) enum Payload {
     Audio,
     /// A telephone event; its timestamp is that of its beginning.
     Event,
+    /// Comfort noise instead of sound. It shows that the peer is there and goes no further: the
+    /// other end did not ask for it.
+    Noise,
 }
 
 impl Line {

@@ -14,13 +14,15 @@
 //! What is heard at a peer is the first of these that there is: what is played to it, its own
 //! voice when it hears an echo, its partner. Legs that are joined speak the same codec: the switch
 //! sees to that, and packets of another codec are refused here. RTCP ends here: what comes is read,
-//! what leaves is of our own making.
+//! what leaves is of our own making. A peer of whom nothing is heard although it should speak is
+//! told as [`Event::Silent`].
 
 mod command;
 mod event;
 mod line;
 mod plane;
 mod player;
+mod source;
 mod stream;
 mod voice;
 

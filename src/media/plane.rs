@@ -31,6 +31,8 @@ enum Timer {
     Digit,
     /// The next RTCP report.
     Report,
+    /// The end of our patience.
+    Silence,
 }
 
 impl Plane {
@@ -45,10 +47,11 @@ impl Plane {
     pub fn handle(&mut self, now: Mono, command: Command, out: &mut Out) {
         match command {
             Command::Open(open) => self.open(now, open),
-            Command::Agree { stream, agreed } => {
+            Command::Agree { stream, agreed, signalling } => {
                 let Some(it) = self.streams.get_mut(&stream) else { return };
                 let is_first = !it.is_agreed();
-                it.agree(agreed);
+                it.agree(now, agreed, signalling);
+                self.timers.set((stream, Timer::Silence), it.silent_at());
                 if is_first {
                     self.first_report(now, stream);
                 }
@@ -124,7 +127,7 @@ impl Plane {
         }
     }
 
-    /// Does what is due: frames of players, reports, digits whose end got lost. What is more than a
+    /// Does what is due: frames of players, reports, digits whose end got lost, silences. What is more than a
     /// few dozen is left for the next call, and [`Plane::poll_timeout`] still says so.
     pub fn handle_timeout(&mut self, now: Mono, out: &mut Out) {
         for _ in 0..DUE_MAX {
@@ -147,6 +150,14 @@ impl Plane {
                     out.packets.extend(stream.report(now));
                     Some(now + around(&mut self.rng, REPORT_INTERVAL))
                 }
+                Timer::Silence => {
+                    // Most often something was heard since the timer was set.
+                    if stream.silent_at().is_some_and(|it| it <= now) {
+                        stream.begin_silence(now);
+                        out.events.push(Event::Silent { stream: id });
+                    }
+                    stream.silent_at()
+                }
             };
             self.timers.set((id, timer), next);
         }
@@ -167,12 +178,8 @@ impl Plane {
         if self.streams.contains_key(&id) || self.at(port).is_some() {
             return;
         }
-        let is_agreed = open.agreed.is_some();
         self.ports.insert(port, id);
-        self.streams.insert(id, Stream::new(open));
-        if is_agreed {
-            self.first_report(now, id);
-        }
+        self.streams.insert(id, Stream::new(now, open));
     }
 
     fn join(&mut self, a: StreamId, b: StreamId) {
@@ -203,7 +210,7 @@ impl Plane {
         self.part(id);
         let Some(mut stream) = self.streams.remove(&id) else { return };
         self.ports.remove(&stream.port);
-        for timer in [Timer::Frame, Timer::Digit, Timer::Report] {
+        for timer in [Timer::Frame, Timer::Digit, Timer::Report, Timer::Silence] {
             self.timers.set((id, timer), None);
         }
         if let Some(player) = stream.player.take() {

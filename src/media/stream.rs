@@ -6,11 +6,12 @@ use std::time::Duration;
 use crate::base::{Mono, StreamId};
 use crate::rtp::dtmf::{self, Digit};
 use crate::rtp::{Arrival, Header, Order, Reception, Rtp, rtcp, ticks};
-use crate::sdp::{Agreed, Codec, Direction};
+use crate::sdp::{Agreed, Codec};
 
 use super::line::{Line, Payload};
 use super::player::Player;
-use super::voice::{Pace, Voice, clock};
+use super::source::Source;
+use super::voice::{Pace, Voice};
 use super::{Open, Packet, Relayed, Stats};
 
 /// The media of one leg.
@@ -23,7 +24,12 @@ pub(super) struct Stream {
     echo: Echo,
     cname: String,
     agreed: Option<Agreed>,
-    latch: Option<Latch>,
+    /// Where its packets come from; there as soon as something is agreed.
+    source: Option<Source>,
+    /// How long it may be silent.
+    silence: Option<Duration>,
+    /// When it last gave a sign of life, or had to begin to.
+    lived: Mono,
     line: Line,
     voice: Option<Voice>,
     reception: Reception,
@@ -42,15 +48,8 @@ pub(super) enum Echo {
     On,
 }
 
-/// Where the peer really sends from, which is where it hears (RFC 4961).
-#[derive(Clone, Copy, Debug)]
-struct Latch {
-    at: SocketAddr,
-    heard: Mono,
-}
-
 /// A packet of the peer that others may hear.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Heard {
     pub(super) payload: Payload,
     pub(super) codec: Codec,
@@ -72,8 +71,8 @@ pub(super) enum Said {
 }
 
 impl Stream {
-    pub(super) fn new(open: Open) -> Self {
-        let mut stream = Self {
+    pub(super) fn new(now: Mono, open: Open) -> Self {
+        Self {
             port: open.port,
             partner: None,
             echo: Echo::Off,
@@ -81,7 +80,9 @@ impl Stream {
             digits: dtmf::Reader::default(),
             cname: open.cname,
             agreed: None,
-            latch: None,
+            source: None,
+            silence: open.silence,
+            lived: now,
             line: Line::new(open.ssrc, open.seq, open.timestamp),
             voice: None,
             reception: Reception::new(Pace::SILENT.rate),
@@ -89,25 +90,36 @@ impl Stream {
             refused: 0,
             last_sr: None,
             reported: None,
-        };
-        if let Some(agreed) = open.agreed {
-            stream.agree(agreed);
         }
-        stream
     }
 
     pub(super) fn is_agreed(&self) -> bool {
         self.agreed.is_some()
     }
 
-    pub(super) fn agree(&mut self, agreed: Agreed) {
-        // Where the peer was found stays true while it says the same of itself: a refresh must not
-        // lose a phone behind a NAT.
-        if self.agreed.as_ref().is_none_or(|it| it.remote != agreed.remote) {
-            self.latch = None;
+    /// From now on this holds, with a peer whose signalling comes from there.
+    pub(super) fn agree(&mut self, now: Mono, agreed: Agreed, signalling: IpAddr) {
+        let (to, rtcp) = (agreed.remote, agreed.remote_rtcp);
+        match &mut self.source {
+            Some(source) => source.describe(to, rtcp, signalling),
+            None => self.source = Some(Source::new(to, rtcp, signalling)),
         }
-        self.reception.set_rate(clock(agreed.codec));
+        self.reception.set_rate(agreed.codec.clock_rate());
         self.agreed = Some(agreed);
+        self.lived = now;
+    }
+
+    /// When its silence will have lasted for too long. A peer that holds us or that we do not want
+    /// to hear has a right to be silent.
+    pub(super) fn silent_at(&self) -> Option<Mono> {
+        let agreed = self.agreed.as_ref()?;
+        let is_expected = agreed.direction.receives() && !agreed.is_held();
+        Some(self.lived + self.silence.filter(|_| is_expected)?)
+    }
+
+    /// Its silence was told; it counts anew.
+    pub(super) fn begin_silence(&mut self, now: Mono) {
+        self.lived = now;
     }
 
     /// Whom it is joined with.
@@ -142,9 +154,9 @@ impl Stream {
             return None;
         };
         let agreed = self.agreed.as_ref()?;
-        let (header, codec) = (packet.header, agreed.codec);
-        let listens = matches!(agreed.direction, Direction::SendRecv | Direction::RecvOnly);
-        self.latch = Some(Latch { at: from, heard: now });
+        let (header, codec) = (packet.header, agreed.codec.clone());
+        let listens = agreed.direction.receives();
+        self.lived = now;
         self.received += 1;
         let arrival = self.reception.accept(&header);
         if payload == Payload::Audio && matches!(arrival.order, Order::Ahead | Order::Late) {
@@ -156,8 +168,10 @@ impl Stream {
         let digits = match payload {
             Payload::Audio => [None; 2],
             Payload::Event => {
-                self.digits.packet(now, arrival, &header, packet.payload, clock(codec))
+                let rate = codec.clock_rate();
+                self.digits.packet(now, arrival, &header, packet.payload, rate)
             }
+            Payload::Noise => return None,
         };
         let octets = packet.payload.len();
         Some(Heard { payload, codec, digits, header, arrival, octets })
@@ -185,7 +199,7 @@ impl Stream {
         let payload_type = match (heard.payload, agreed.dtmf) {
             (Payload::Audio, _) => agreed.pt_out,
             (Payload::Event, Some((out, _))) => out,
-            (Payload::Event, None) => return Said::Unheard,
+            (Payload::Event, None) | (Payload::Noise, _) => return Said::Unheard,
         };
         let incoming = Header { payload_type, ..heard.header };
         let pace = Pace::of(agreed);
@@ -224,16 +238,16 @@ impl Stream {
         Some(due)
     }
 
-    /// RTCP has come. It ends here.
+    /// RTCP has come. It ends here. Who reports is alive, even if it has nothing to say.
     pub(super) fn control(&mut self, now: Mono, from: SocketAddr, bytes: &[u8]) {
-        let known = self.agreed.as_ref().is_some_and(|it| {
-            [it.remote.ip(), it.remote_rtcp.ip()].iter().any(|it| is_same(*it, from.ip()))
-        });
         let mut packets = rtcp::parse(bytes).peekable();
-        if !known || packets.peek().is_none() {
+        let believed = packets.peek().is_some()
+            && self.source.as_mut().is_some_and(|it| it.believes_control(now, from));
+        if !believed {
             self.refused += 1;
             return;
         }
+        self.lived = now;
         for packet in packets {
             if let rtcp::Packet::Sender { sent, .. } = packet {
                 self.last_sr = Some((rtcp::middle(sent.ntp), now));
@@ -264,34 +278,30 @@ impl Stream {
         }
     }
 
-    /// A packet from a believable source with a payload type that we asked for.
-    fn read<'a>(&self, now: Mono, from: SocketAddr, bytes: &'a [u8]) -> Option<(Rtp<'a>, Payload)> {
-        let agreed = self.agreed.as_ref().filter(|it| self.believes(now, it.remote, from))?;
+    /// A packet from a believable source with a payload type that we asked for. Comfort noise
+    /// (RFC 3389) is sent unasked by some, instead of silence.
+    fn read<'a>(
+        &mut self,
+        now: Mono,
+        from: SocketAddr,
+        bytes: &'a [u8],
+    ) -> Option<(Rtp<'a>, Payload)> {
+        let (agreed, source) = (self.agreed.as_ref()?, self.source.as_mut()?);
         let packet = Rtp::parse(bytes)?;
-        match packet.header.payload_type {
-            it if it == agreed.pt_in => Some((packet, Payload::Audio)),
-            it if agreed.dtmf.is_some_and(|dtmf| dtmf.1 == it) => Some((packet, Payload::Event)),
-            _ => None,
-        }
-    }
-
-    /// Whether the peer may send from there: from the address that it gave, or from another port
-    /// of the same host. Once found, only a silence lets it move to a third.
-    fn believes(&self, now: Mono, remote: SocketAddr, from: SocketAddr) -> bool {
-        can_be_reached(remote)
-            && is_same(remote.ip(), from.ip())
-            && (remote.port() == from.port()
-                || self
-                    .latch
-                    .is_none_or(|latch| latch.at == from || now.since(latch.heard) > LATCH_HOLDS))
+        let payload = match packet.header.payload_type {
+            it if it == agreed.pt_in => Payload::Audio,
+            it if agreed.dtmf.is_some_and(|dtmf| dtmf.1 == it) => Payload::Event,
+            COMFORT_NOISE => Payload::Noise,
+            _ => return None,
+        };
+        source.believes(now, from, &packet.header).then_some((packet, payload))
     }
 
     /// Where the peer hears, when it may hear anything.
     fn listener(&self) -> Option<(SocketAddr, &Agreed)> {
-        let agreed = self.agreed.as_ref()?;
-        let speaks = matches!(agreed.direction, Direction::SendRecv | Direction::SendOnly);
-        let to = self.latch.map_or(agreed.remote, |it| it.at);
-        (speaks && can_be_reached(agreed.remote)).then_some((to, agreed))
+        let (agreed, source) = (self.agreed.as_ref()?, self.source.as_ref()?);
+        let speaks = agreed.direction.sends() && can_be_reached(agreed.remote);
+        speaks.then(|| (source.place(), agreed))
     }
 
     /// Says one frame of a player. Whether it could be said.
@@ -300,9 +310,9 @@ impl Stream {
             self.line.cut();
             return false;
         };
-        let (codec, payload_type) = (agreed.codec, agreed.pt_out);
+        let (codec, payload_type) = (agreed.codec.clone(), agreed.pt_out);
         let voice = match &mut self.voice {
-            Some(voice) if voice.codec() == codec => voice,
+            Some(voice) if *voice.codec() == codec => voice,
             voice => voice.insert(Voice::new(codec)),
         };
         if player.running.is_none_or(|it| it.rate != pace.rate) {
@@ -325,6 +335,7 @@ impl Stream {
         more: impl FnOnce(&rtcp::Report<'_>, &mut Vec<u8>),
     ) -> Option<Packet> {
         let agreed = self.agreed.as_ref().filter(|it| can_be_reached(it.remote_rtcp))?;
+        let to = self.source.as_ref()?.control_place();
         let mut block = self.reception.report();
         if let (Some(block), Some((middle, at))) = (&mut block, self.last_sr) {
             block.last_sr = middle;
@@ -335,7 +346,7 @@ impl Stream {
         let [last, before] = self.reported.unwrap_or_default();
         let sent = (packets > before).then(|| rtcp::Sent {
             ntp: rtcp::ntp(now),
-            timestamp: self.line.clock(now, clock(agreed.codec)),
+            timestamp: self.line.clock(now, agreed.codec.clock_rate()),
             packets: packets as u32,
             octets: self.line.octets() as u32,
         });
@@ -344,7 +355,7 @@ impl Stream {
         let mut bytes = Vec::new();
         report.write(&mut bytes);
         more(&report, &mut bytes);
-        Some(Packet { port: self.port.wrapping_add(1), to: agreed.remote_rtcp, bytes })
+        Some(Packet { port: self.port.wrapping_add(1), to, bytes })
     }
 }
 
@@ -353,11 +364,5 @@ fn can_be_reached(address: SocketAddr) -> bool {
     !address.ip().to_canonical().is_unspecified() && address.port() != 0
 }
 
-/// A dual-stack socket sees IPv4 peers as mapped addresses.
-fn is_same(a: IpAddr, b: IpAddr) -> bool {
-    a.to_canonical() == b.to_canonical()
-}
-
-/// A stream that is alive has packets far more often. Long enough that a neighbour behind the same
-/// NAT cannot take it over, short enough that a phone whose NAT forgot it is heard again.
-const LATCH_HOLDS: Duration = Duration::from_secs(2);
+/// Its payload type, which is fixed (RFC 3551 §6).
+const COMFORT_NOISE: u8 = 13;

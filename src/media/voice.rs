@@ -22,13 +22,12 @@ impl Pace {
 
     /// What the peer wants, where its codec has such frames; else 20 ms (RFC 3551 §4.2).
     pub(super) fn of(agreed: &Agreed) -> Self {
-        let frame_ms = match (agreed.codec, agreed.ptime_ms) {
-            (Codec::Pcmu | Codec::Pcma, it @ 10..=60) | (Codec::Opus, it @ (10 | 20 | 40 | 60)) => {
-                u32::from(it)
-            }
+        let frame_ms = match (&agreed.codec, agreed.ptime_ms) {
+            (Codec::Opus, it @ (10 | 20 | 40 | 60)) => u32::from(it),
+            (Codec::Pcmu | Codec::Pcma | Codec::Other(_), it @ 10..=60) => u32::from(it),
             _ => 20,
         };
-        Self { rate: clock(agreed.codec), frame_ms }
+        Self { rate: agreed.codec.clock_rate(), frame_ms }
     }
 
     /// A frame in ticks.
@@ -39,14 +38,6 @@ impl Pace {
     /// A frame in time.
     pub(super) fn frame(self) -> Duration {
         Duration::from_millis(u64::from(self.frame_ms))
-    }
-}
-
-/// Ticks a second of a codec's timestamps, and its samples.
-pub(super) const fn clock(codec: Codec) -> u32 {
-    match codec {
-        Codec::Pcmu | Codec::Pcma => 8000,
-        Codec::Opus => opus::RATE,
     }
 }
 
@@ -64,22 +55,22 @@ pub(super) struct Voice {
 
 impl Voice {
     pub(super) fn new(codec: Codec) -> Self {
-        let encoder = match codec {
+        let encoder = match &codec {
             Codec::Opus => opus::Encoder::new().ok(),
-            Codec::Pcmu | Codec::Pcma => None,
+            Codec::Pcmu | Codec::Pcma | Codec::Other(_) => None,
         };
         let (raw, pcm, payload) = (Vec::new(), Vec::new(), Vec::new());
         Self { codec, encoder, resampler: None, raw, pcm, payload }
     }
 
-    pub(super) fn codec(&self) -> Codec {
-        self.codec
+    pub(super) fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// What follows has nothing to do with what was before.
     pub(super) fn begin(&mut self, source: &Source) {
         self.resampler = match source {
-            Source::Samples { rate, .. } => Resampler::new(*rate, clock(self.codec)),
+            Source::Samples { rate, .. } => Resampler::new(*rate, self.codec.clock_rate()),
             Source::Tone(_) => None,
         };
     }
@@ -87,7 +78,7 @@ impl Voice {
     /// The payload that says the source from `at_ms` on, for `frame_ms`. `None` when the codec
     /// refuses.
     pub(super) fn say(&mut self, source: &Source, at_ms: u64, frame_ms: u32) -> Option<&[u8]> {
-        let rate = clock(self.codec);
+        let rate = self.codec.clock_rate();
         let count = (rate / 1000 * frame_ms) as usize;
         self.pcm.clear();
         match source {
@@ -110,11 +101,11 @@ impl Voice {
             }
         }
         self.payload.clear();
-        match (self.codec, &mut self.encoder) {
+        match (&self.codec, &mut self.encoder) {
             (Codec::Pcmu, _) => self.payload.extend(self.pcm.iter().map(|it| g711::to_ulaw(*it))),
             (Codec::Pcma, _) => self.payload.extend(self.pcm.iter().map(|it| g711::to_alaw(*it))),
             (Codec::Opus, Some(encoder)) => encoder.encode(&self.pcm, &mut self.payload).ok()?,
-            (Codec::Opus, None) => return None,
+            (Codec::Opus, None) | (Codec::Other(_), _) => return None,
         }
         Some(&self.payload)
     }

@@ -27,7 +27,7 @@ const LATE_MAX: Duration = Duration::from_millis(10);
 const PACKET_MAX: usize = 2048;
 /// Packets taken from one socket before the next has its turn; what is left waits a tick.
 const BATCH: usize = 8;
-/// Digits that may wait for the switch.
+/// Events that may wait for the switch before digits and silences are thrown away.
 const DIGITS_MAX: usize = 1024;
 /// What the epoll set calls the bell; ports are smaller.
 const BELL: u64 = u64::MAX;
@@ -193,12 +193,16 @@ impl Thread {
     }
 
     /// Tells the switch. When it has no room, events wait here: of each stream there is at most one
-    /// `Closed` and a `Played` for every operation; digits are bounded by throwing them away.
+    /// `Closed` and a `Played` for every operation; digits and silences are bounded by throwing them
+    /// away.
     fn tell(&mut self) {
         for event in std::mem::take(&mut self.out.events) {
             match &event {
                 Event::Closed { port, .. } => self.unwatch(*port),
-                Event::Digit { .. } if self.waiting.len() >= DIGITS_MAX => continue,
+                // A silence that lasts is told again.
+                Event::Digit { .. } | Event::Silent { .. } if self.waiting.len() >= DIGITS_MAX => {
+                    continue;
+                }
                 _ => {}
             }
             self.waiting.push_back(event);

@@ -40,7 +40,8 @@ pub(super) struct Format {
     pub(super) word: String,
     /// Its `a=rtpmap`.
     pub(super) mapping: Option<Mapping>,
-    /// Its `a=fmtp`. Nothing of it changes what we do: our Opus is mono and may be heard by all.
+    /// Its `a=fmtp`. Nothing of it changes what we do: our Opus is mono and may be heard by all. Of
+    /// codecs that we only pass on it is passed on.
     pub(super) parameters: Option<String>,
 }
 
@@ -56,9 +57,17 @@ pub(super) struct Rtcp {
 impl Line {
     /// Whether it is audio over plain RTP that is neither declined nor secured.
     pub(super) fn is_usable_audio(&self) -> bool {
-        self.kind.eq_ignore_ascii_case("audio")
-            && self.proto.eq_ignore_ascii_case("RTP/AVP")
-            && self.port != 0
+        self.is_plain_audio() && self.port != 0
+    }
+
+    /// Whether it is audio over plain RTP that is declined, or was and is to stop.
+    pub(super) fn is_stopped_audio(&self) -> bool {
+        self.is_plain_audio() && self.port == 0
+    }
+
+    /// Whether it wants a fax (T.38).
+    pub(super) fn is_fax(&self) -> bool {
+        self.kind.eq_ignore_ascii_case("image") && self.port != 0
     }
 
     /// Which of its payload types we understand.
@@ -72,6 +81,10 @@ impl Line {
             }
         }
         payloads
+    }
+
+    fn is_plain_audio(&self) -> bool {
+        self.kind.eq_ignore_ascii_case("audio") && self.proto.eq_ignore_ascii_case("RTP/AVP")
     }
 
     /// Where its author receives RTP and RTCP.
@@ -100,7 +113,7 @@ impl Line {
 
     /// The length of our packets: what its author wishes, if we can make it, and never more than it
     /// can take (RFC 8866 §6.4, §6.5).
-    pub(super) fn packet_ms(&self, codec: Codec) -> u8 {
+    pub(super) fn packet_ms(&self, codec: &Codec) -> u8 {
         let can_make = PACKET_MS_MIN..=PACKET_MS_MAX;
         let wish = self.ptime_ms.filter(|it| can_make.contains(it)).unwrap_or(PACKET_MS);
         let most = self.maxptime_ms.map_or(wish, |it| it.min(wish));
@@ -111,21 +124,23 @@ impl Line {
 }
 
 impl Format {
-    /// What we make of it. Payload types 0 and 8 are fixed; one that is mapped to something else is
-    /// a mistake, and whoever made it cannot expect to be understood. Payload types from 64 to 95
+    /// What we make of it. Some payload types are fixed; one that is mapped to something else is a
+    /// mistake, and whoever made it cannot expect to be understood. Payload types from 64 to 95
     /// would look like RTCP packets (RFC 5761 §4).
     fn meaning(&self) -> Option<Meaning> {
         let pt = payload_type(&self.word).filter(|it| matches!(it, 0..=63 | 96..=127))?;
-        let fixed = Codec::of_static(pt);
-        let Some(mapping) = &self.mapping else {
-            return fixed.map(|it| Meaning::Audio(pt, it));
+        let fixed = Mapping::of_static(pt);
+        let mapping = match (&self.mapping, fixed) {
+            // The clock of G.722 is 8000 (RFC 3551 §4.5.2), whatever its friends write.
+            (Some(own), Some(fixed)) if own.name.eq_ignore_ascii_case(&fixed.name) => fixed,
+            (Some(_), Some(_)) => return None,
+            (Some(own), None) => own.clone(),
+            (None, fixed) => fixed?,
         };
-        let mapped = Codec::of_mapping(mapping);
-        if fixed.is_some() && fixed != mapped {
-            return None;
-        }
+        let parameters = self.parameters.as_deref().unwrap_or_default();
+        let codec = Codec::of_mapping(pt, &mapping, parameters);
         let events = || mapping.event_clock().map(|it| Meaning::Events(pt, it));
-        mapped.map(|it| Meaning::Audio(pt, it)).or_else(events)
+        codec.map(|it| Meaning::Audio(pt, it)).or_else(events)
     }
 }
 

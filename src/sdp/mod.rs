@@ -7,12 +7,15 @@
 //!
 //! - The peer calls: [`Session::parse`] its offer, then [`answer`].
 //! - We call: [`offer`], send [`Offer::text`], and hand the parsed answer to [`Offer::accept`].
-//! - Either ends with [`Agreed`], which is all that the media plane needs to know.
+//! - Either ends with [`Agreed`], which is all that the media plane needs to know, and with a
+//!   [`Layout`] for the next exchange: a peer's offer is answered with [`answer_again`] then, and
+//!   [`reoffer`] makes one of ours.
 //!
 //! ```
 //! use moonswitch::sdp::{self, Codec, Direction, Local, Session};
 //!
-//! let local = |port| Local { address: [192, 0, 2, 1].into(), port, session: 1, version: 1 };
+//! let address = [192, 0, 2, 1].into();
+//! let local = |port| Local { address, port, session: 1, version: 1, ptime_ms: 20 };
 //! let ours = sdp::offer(&local(40000), &[Codec::Pcma, Codec::Opus]);
 //! let seen = Session::parse(ours.text().as_bytes())?;
 //! let theirs = sdp::answer(&local(50000), &seen, &[Codec::Opus], Direction::SendRecv)?;
@@ -25,8 +28,10 @@
 mod answer;
 mod codec;
 mod direction;
+mod layout;
 mod line;
 mod offer;
+mod other;
 mod parse;
 mod print;
 mod session;
@@ -35,14 +40,17 @@ mod tests;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
-pub use answer::{Answer, answer};
-pub use offer::{Offer, offer};
+pub use answer::{Answer, answer, answer_again};
+pub use layout::Layout;
+pub use offer::{Offer, offer, reoffer};
+pub use other::OtherCodec;
 pub use parse::ParseError;
 pub use session::Session;
 
-/// A codec that we know by name. Others are never agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A codec: one that we speak, or one that we can only pass on.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Codec {
     /// G.711 mu-law, static payload type 0.
     Pcmu,
@@ -50,6 +58,8 @@ pub enum Codec {
     Pcma,
     /// Opus (RFC 7587), always `opus/48000/2`, dynamic payload type.
     Opus,
+    /// Any other. Nothing can be played to a leg that speaks it. Made by [`Codec::other`].
+    Other(Arc<OtherCodec>),
 }
 
 /// Which way audio flows, seen from us.
@@ -74,6 +84,9 @@ pub struct Agreed {
     pub remote_rtcp: SocketAddr,
     /// Seen from us.
     pub direction: Direction,
+    /// What the peer says of itself. Where it does not receive it holds us, see
+    /// [`Agreed::is_held`].
+    pub peer: Direction,
     /// The codec that both sides use.
     pub codec: Codec,
     /// The payload type that the peer wants to receive this codec with: what we send.
@@ -84,6 +97,13 @@ pub struct Agreed {
     pub dtmf: Option<(u8, u8)>,
     /// Milliseconds of audio per packet that the peer wants to receive.
     pub ptime_ms: u8,
+}
+
+impl Agreed {
+    /// Whether the peer has put us on hold, in any spelling: it does not want to hear us.
+    pub fn is_held(&self) -> bool {
+        !self.peer.receives()
+    }
 }
 
 /// What we are for one leg: where we listen, and the identity of our descriptions (`o=`).
@@ -97,6 +117,9 @@ pub struct Local {
     pub session: u64,
     /// One more with every description of this leg that differs from the last (RFC 3264 §8).
     pub version: u64,
+    /// Milliseconds of audio per packet that we would like to receive: what the other leg's peer
+    /// wants, since packets are relayed as they are; 20 where nobody wants anything.
+    pub ptime_ms: u8,
 }
 
 /// Why an offer cannot be answered, or an answer cannot be taken.
@@ -104,6 +127,8 @@ pub struct Local {
 pub enum Refused {
     /// No audio over plain RTP, or the peer declined it.
     NoAudio,
+    /// No audio, but a fax: `m=image` (T.38).
+    Fax,
     /// The offer has none of our codecs.
     NoCommonCodec,
     /// The answer has none of the codecs that we offered: the peer misbehaved.
@@ -116,6 +141,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoAudio => "no usable audio line",
+            Self::Fax => "a fax instead of audio",
             Self::NoCommonCodec => "no common codec",
             Self::NotOffered => "answered a codec that was not offered",
             Self::Address => "no usable address",

@@ -23,23 +23,23 @@ pub(super) fn session(local: &Local, (start, stop): (u64, u64)) -> String {
 }
 
 /// Our audio line, with all its attributes.
-pub(super) fn audio(port: u16, payloads: &Payloads, direction: Direction) -> String {
+pub(super) fn audio(local: &Local, payloads: &Payloads, direction: Direction) -> String {
     let codecs = payloads.codecs.iter().map(|it| it.0);
     let events = payloads.events.iter().map(|it| it.0);
 
-    let mut text = format!("m=audio {port} RTP/AVP");
+    let mut text = format!("m=audio {} RTP/AVP", local.port);
     for pt in codecs.chain(events) {
         text += &format!(" {pt}");
     }
     text += "\r\n";
     for (pt, codec) in &payloads.codecs {
-        text += &codec_attributes(*pt, *codec);
+        text += &codec_attributes(*pt, codec);
     }
     for (pt, clock) in &payloads.events {
         // Events 0 to 15: the sixteen keys (RFC 4733 §3.2).
         text += &format!("a=rtpmap:{pt} telephone-event/{clock}\r\na=fmtp:{pt} 0-15\r\n");
     }
-    text += &format!("a=ptime:20\r\na={}\r\n", direction.word());
+    text += &format!("a=ptime:{}\r\na={}\r\n", local.ptime_ms, direction.word());
     text
 }
 
@@ -49,13 +49,15 @@ pub(super) fn declined(line: &Line) -> String {
     format!("m={} 0 {} {format}\r\n", line.kind, line.proto)
 }
 
-fn codec_attributes(pt: u8, codec: Codec) -> String {
+fn codec_attributes(pt: u8, codec: &Codec) -> String {
     let (name, clock) = (codec.name(), codec.clock_rate());
-    match codec {
-        Codec::Pcmu | Codec::Pcma => format!("a=rtpmap:{pt} {name}/{clock}\r\n"),
-        Codec::Opus => {
-            let channels = codec.channels();
-            format!("a=rtpmap:{pt} {name}/{clock}/{channels}\r\na=fmtp:{pt} useinbandfec=1\r\n")
-        }
+    let mut text = format!("a=rtpmap:{pt} {name}/{clock}");
+    if codec.channels() > 1 {
+        text += &format!("/{}", codec.channels());
     }
+    text += "\r\n";
+    if !codec.parameters().is_empty() {
+        text += &format!("a=fmtp:{pt} {}\r\n", codec.parameters());
+    }
+    text
 }

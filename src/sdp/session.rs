@@ -17,12 +17,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// The codecs that we know of the first usable audio line, in the order of its author's
-    /// preference. Empty when there is no such line.
+    /// The codecs of the first usable audio line: those that we speak in the order of its author's
+    /// preference, then those that we could only pass on, in the same order. Empty when there is no
+    /// such line.
     pub fn codecs(&self) -> Vec<Codec> {
         let mut codecs = Vec::new();
         let Some(line) = self.audio() else { return codecs };
-        for (_, codec) in line.payloads().codecs {
+        let (foreign, known): (Vec<_>, Vec<_>) =
+            line.payloads().codecs.into_iter().map(|it| it.1).partition(Codec::is_foreign);
+        for codec in known.into_iter().chain(foreign.into_iter().take(FOREIGN_MAX)) {
             if !codecs.contains(&codec) {
                 codecs.push(codec);
             }
@@ -30,8 +33,16 @@ impl Session {
         codecs
     }
 
+    /// Milliseconds of audio per packet that its author would like to receive on that line.
+    pub fn packet_ms(&self) -> u8 {
+        self.audio().map_or(20, |it| it.packet_ms(&Codec::Pcmu))
+    }
+
     /// The first usable audio line.
-    pub(super) fn audio(&self) -> Option<&Line> {
+    fn audio(&self) -> Option<&Line> {
         self.lines.iter().find(|it| it.is_usable_audio())
     }
 }
+
+/// Codecs that we cannot speak and pass on: more would make our offer a large one.
+const FOREIGN_MAX: usize = 12;

@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod again;
+mod foreign;
 mod matrix;
 mod mutants;
 mod peers;
@@ -9,7 +11,7 @@ mod reading;
 
 /// A leg of ours that listens on 192.0.2.10.
 fn local(port: u16) -> Local {
-    Local { address: [192, 0, 2, 10].into(), port, session: 7, version: 1 }
+    Local { address: [192, 0, 2, 10].into(), port, session: 7, version: 1, ptime_ms: 20 }
 }
 
 /// A description of a phone at 198.51.100.4, from the lines after `t=`.

@@ -30,7 +30,7 @@ pub struct Ear {
 }
 
 /// What a phone expects to hear, from what was agreed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
     /// From where.
     pub from: SocketAddr,
@@ -42,11 +42,11 @@ pub struct Expected {
 
 impl Ear {
     /// A packet has come.
-    pub fn hear(&mut self, expected: Expected, from: SocketAddr, packet: &[u8]) {
+    pub fn hear(&mut self, expected: &Expected, from: SocketAddr, packet: &[u8]) {
         match Rtp::read(packet) {
             Some(it) if it.payload_type == expected.payload_type && from == expected.from => {
                 self.follow(&it);
-                self.listen(expected.codec, it.payload);
+                self.listen(&expected.codec, it.payload);
             }
             _ => self.strange += 1,
         }
@@ -75,7 +75,7 @@ impl Ear {
         (self.source, self.seq) = (Some(rtp.source), rtp.seq);
     }
 
-    fn listen(&mut self, codec: Codec, payload: &[u8]) {
+    fn listen(&mut self, codec: &Codec, payload: &[u8]) {
         match Voice::recognise(codec, payload, self.last) {
             Some(voice) => {
                 *self.heard.entry(voice).or_default() += 1;
@@ -114,11 +114,11 @@ mod tests {
         let expected = Expected { from: here, codec: Codec::Pcmu, payload_type: 0 };
         let mut ear = Ear::default();
         for (seq, source) in [(1, 7), (2, 7), (5, 7), (4, 7), (6, 8)] {
-            ear.hear(expected, here, &packet(0, seq, source));
+            ear.hear(&expected, here, &packet(0, seq, source));
         }
-        ear.hear(expected, here, &packet(8, 7, 8));
-        ear.hear(expected, "10.0.0.9:4".parse().unwrap(), &packet(0, 7, 8));
-        ear.hear(expected, here, b"short");
+        ear.hear(&expected, here, &packet(8, 7, 8));
+        ear.hear(&expected, "10.0.0.9:4".parse().unwrap(), &packet(0, 7, 8));
+        ear.hear(&expected, here, b"short");
         assert_eq!((ear.packets, ear.heard(Voice::nth(1)), ear.strange), (5, 5, 3));
         assert_eq!((ear.gap_max, ear.sources_changed, ear.unknown), (3, 1, 0));
     }
@@ -128,7 +128,7 @@ mod tests {
         packet.extend(seq.to_be_bytes());
         packet.extend([0; 4]);
         packet.extend(source.to_be_bytes());
-        Voice::nth(1).say(Codec::Pcmu, 0, &mut packet);
+        Voice::nth(1).say(&Codec::Pcmu, 0, &mut packet);
         packet
     }
 }

@@ -26,7 +26,7 @@ use client::{Client, Purpose, Receipt};
 use digest::Challenge;
 use served::Served;
 
-pub use behaviour::{Behaviour, Reply};
+pub use behaviour::{Behaviour, Nat, Reply};
 pub use call::{Call, Ending, Phase, Side};
 
 /// A phone.
@@ -42,6 +42,10 @@ pub struct Phone {
     pub puzzled: u64,
     /// Final responses of its own that nobody acknowledged.
     pub unacknowledged: u64,
+    /// RTP packets to ports of its address where nobody listens.
+    pub astray: u64,
+    /// It is gone: nothing reaches it, and it says nothing.
+    gone: bool,
     rng: Rng,
     registration: Registration,
     challenge: Option<Challenge>,
@@ -127,6 +131,8 @@ impl Phone {
             registered: Registered::No,
             puzzled: 0,
             unacknowledged: 0,
+            astray: 0,
+            gone: false,
             rng,
             registration: Registration { call_id, tag, cseq: 0, again_at: None, rests: false },
             challenge: None,
@@ -141,6 +147,17 @@ impl Phone {
         self.registration.again_at = None;
         self.registration.rests = false;
         self.request(now, Purpose::Register, 0, out);
+    }
+
+    /// Leaves the network without a word.
+    pub(super) fn vanish(&mut self) {
+        self.gone = true;
+        self.rest();
+        self.clients.clear();
+        self.served.clear();
+        for nth in 0..self.calls.len() {
+            self.end(nth, Ending::Vanished);
+        }
     }
 
     /// Lets the registration run out.
@@ -162,6 +179,9 @@ impl Phone {
 
     /// A SIP message has come.
     pub fn handle(&mut self, now: Mono, letter: Letter, out: &mut Out) {
+        if self.gone {
+            return;
+        }
         let Some(message) = Message::parse(letter.bytes).ok().filter(|it| it.check().is_ok())
         else {
             self.puzzled += 1;
@@ -177,8 +197,9 @@ impl Phone {
     /// An RTP or RTCP packet has come to one of its ports.
     pub fn hear(&mut self, frame: &Frame) {
         let mut calls = self.calls.iter_mut().rev();
-        if let Some(call) = calls.find(|it| it.ours.at.port() == frame.to.port()) {
-            call.hear(frame.from, &frame.bytes);
+        match calls.find(|it| it.outside == frame.to) {
+            Some(call) => call.hear(frame.from, &frame.bytes),
+            None => self.astray += 1,
         }
     }
 
@@ -204,7 +225,7 @@ impl Phone {
     fn speak(&mut self, now: Mono, out: &mut Out) {
         for call in &mut self.calls {
             while let Some((to, bytes)) = call.say(now, self.identity.voice) {
-                out.frames.push(Frame { from: call.ours.at, to, bytes });
+                out.frames.push(Frame { from: call.outside, to, bytes });
             }
         }
     }

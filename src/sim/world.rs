@@ -34,6 +34,8 @@ pub struct World {
     due: Vec<Option<Mono>>,
     letters: Link<Letter>,
     frames: Link<Frame>,
+    /// RTP and RTCP packets to addresses where nobody is.
+    pub astray: u64,
     /// RTP and RTCP packets that set out.
     frames_sent: u64,
     house: Option<House>,
@@ -105,6 +107,7 @@ impl World {
             due: Vec::new(),
             letters: Link::new(config.letters, rng.fork()),
             frames: Link::new(config.frames, rng.fork()),
+            astray: 0,
             frames_sent: 0,
             house,
             provisioned: 0,
@@ -232,6 +235,11 @@ impl World {
             format_args!("dials {number}"),
         );
         self.with(phone, |phone, now, out| phone.dial(now, number, out));
+    }
+
+    /// A phone leaves the network without a word.
+    pub fn vanish(&mut self, phone: usize) {
+        self.with(phone, |phone, _, _| phone.vanish());
     }
 
     /// A phone ends its calls, in whatever way their states ask for.
@@ -412,6 +420,8 @@ impl World {
                 self.send_frame(frame);
             }
             self.carry_out();
+        } else {
+            self.astray += 1;
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attack;
+mod heal;
 mod hostile;
 mod inspector;
 mod ladder;

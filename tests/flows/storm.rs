@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use moonswitch::base::Rng;
 use moonswitch::sdp::Codec;
-use moonswitch::sim::phone::{Behaviour, Reply};
+use moonswitch::sim::phone::{Behaviour, Nat, Reply};
 use moonswitch::sim::{Config, World};
 
 use crate::world::{ANN, BOB, ann_dials, connected, secs, two_phones};
@@ -137,6 +137,8 @@ fn anybody(dice: &mut Rng) -> Behaviour {
         hang_up_after: Some(secs(dice.below(6))),
         codecs: codecs[dice.below(3) as usize].clone(),
         expires: secs(20 + dice.below(100)),
+        nat: dice.hits(300).then(Nat::default),
+        ..Behaviour::default()
     }
 }
 

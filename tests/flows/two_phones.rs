@@ -44,7 +44,7 @@ fn two_phones_that_only_share_one_codec_speak_it() {
         let soon = Some(secs(5));
         let codecs = vec![Codec::Opus, Codec::Pcma, Codec::Pcmu];
         let ann = Behaviour { codecs, hang_up_after: soon, ..Behaviour::default() };
-        let bob = Behaviour { codecs: vec![codec], ..Behaviour::default() };
+        let bob = Behaviour { codecs: vec![codec.clone()], ..Behaviour::default() };
         let mut world = two_phones(Config::clear(1), ann, bob);
         ann_dials(&mut world, "1002");
         assert!(connected(&world), "{codec:?}\n{}", world.trace.text());

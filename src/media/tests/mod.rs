@@ -3,10 +3,11 @@
 mod player;
 mod relay;
 mod report;
+mod silence;
 mod source;
 mod storm;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::*;
 use crate::audio::Tone;
@@ -30,22 +31,27 @@ impl Studio {
     }
 
     /// With streams 1 to `count` that all speak `codec`.
-    fn with(count: u64, codec: Codec) -> Self {
+    fn with(count: u64, codec: &Codec) -> Self {
         let mut studio = Self::new();
         for stream in 1..=count {
-            studio.open(stream, Some(agreed(stream, codec)));
+            studio.open(stream);
+            studio.tell(Command::Agree {
+                stream: StreamId(stream),
+                agreed: agreed(stream, codec),
+                signalling: peer(stream).ip(),
+            });
         }
         studio
     }
 
     /// With streams 1 and 2 joined.
-    fn joined(codec: Codec) -> Self {
+    fn joined(codec: &Codec) -> Self {
         let mut studio = Self::with(2, codec);
         studio.tell(Command::Join { a: StreamId(1), b: StreamId(2) });
         studio
     }
 
-    fn open(&mut self, stream: u64, agreed: Option<Agreed>) {
+    fn open(&mut self, stream: u64) {
         self.tell(Command::Open(Open {
             stream: StreamId(stream),
             call: CallId(1),
@@ -54,7 +60,7 @@ impl Studio {
             seq: 65_534,
             timestamp: u32::MAX - 100,
             cname: format!("{stream}@moonswitch"),
-            agreed,
+            silence: None,
         }));
     }
 
@@ -70,9 +76,13 @@ impl Studio {
     }
 
     fn agree(&mut self, stream: u64, change: impl FnOnce(&mut Agreed)) {
-        let mut agreed = agreed(stream, Codec::Pcmu);
+        self.agree_with(stream, peer(stream).ip(), change);
+    }
+
+    fn agree_with(&mut self, stream: u64, signalling: IpAddr, change: impl FnOnce(&mut Agreed)) {
+        let mut agreed = agreed(stream, &Codec::Pcmu);
         change(&mut agreed);
-        self.tell(Command::Agree { stream: StreamId(stream), agreed });
+        self.tell(Command::Agree { stream: StreamId(stream), agreed, signalling });
     }
 
     /// Lets time pass; everything happens when it is due.
@@ -157,18 +167,20 @@ fn peer(stream: u64) -> SocketAddr {
 }
 
 /// Peers of different streams want different payload types.
-fn agreed(stream: u64, codec: Codec) -> Agreed {
+fn agreed(stream: u64, codec: &Codec) -> Agreed {
     let dynamic = 100 + (stream % 10) as u8;
     let (pt_out, pt_in) = match codec {
         Codec::Pcmu => (0, 0),
         Codec::Pcma => (8, 8),
         Codec::Opus => (dynamic, 96),
+        Codec::Other(_) => (dynamic, 98),
     };
     Agreed {
         remote: peer(stream),
         remote_rtcp: ([192, 0, 2, stream as u8], 4001).into(),
         direction: Direction::SendRecv,
-        codec,
+        peer: Direction::SendRecv,
+        codec: codec.clone(),
         pt_out,
         pt_in,
         dtmf: Some((dynamic + 10, 97)),
@@ -189,9 +201,13 @@ fn frame(n: u16) -> Header {
 
 #[test]
 fn unknown_streams_and_ports_are_ignored() {
-    let mut studio = Studio::with(1, Codec::Pcmu);
+    let mut studio = Studio::with(1, &Codec::Pcmu);
     for command in [
-        Command::Agree { stream: StreamId(9), agreed: agreed(9, Codec::Pcmu) },
+        Command::Agree {
+            stream: StreamId(9),
+            agreed: agreed(9, &Codec::Pcmu),
+            signalling: peer(9).ip(),
+        },
         Command::Join { a: StreamId(1), b: StreamId(9) },
         Command::Join { a: StreamId(1), b: StreamId(1) },
         Command::Part { stream: StreamId(9) },
@@ -210,8 +226,8 @@ fn unknown_streams_and_ports_are_ignored() {
 
 #[test]
 fn an_open_stream_and_a_port_in_use_are_not_opened_again() {
-    let mut studio = Studio::with(1, Codec::Pcmu);
-    studio.open(1, None);
+    let mut studio = Studio::with(1, &Codec::Pcmu);
+    studio.open(1);
     studio.tell(Command::Open(Open {
         stream: StreamId(2),
         call: CallId(1),
@@ -220,18 +236,18 @@ fn an_open_stream_and_a_port_in_use_are_not_opened_again() {
         seq: 1,
         timestamp: 1,
         cname: String::new(),
-        agreed: None,
+        silence: None,
     }));
     assert_eq!(studio.plane.census(), 1);
     studio.hear(1, frame(0));
     assert_eq!(studio.close(1).received, 1);
-    studio.open(1, None);
+    studio.open(1);
     assert_eq!(studio.plane.census(), 1);
 }
 
 #[test]
 fn digits_are_told_once_and_a_lost_end_is_found() {
-    let mut studio = Studio::with(1, Codec::Pcmu);
+    let mut studio = Studio::with(1, &Codec::Pcmu);
     let press = |studio: &mut Studio, seq, timestamp, code, flags| {
         let header = Header { marker: false, payload_type: 97, seq, timestamp, ssrc: 77 };
         let mut bytes = Vec::new();

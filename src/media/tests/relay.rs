@@ -9,7 +9,8 @@ fn leaves(studio: &mut Studio, stream: u64, header: Header) -> Header {
 
 #[test]
 fn a_packet_leaves_from_the_partners_port_with_the_partners_numbers() {
-    for codec in [Codec::Pcmu, Codec::Pcma, Codec::Opus] {
+    let foreign = Codec::other("G722", 8000, 1, 9, "").unwrap();
+    for codec in &[Codec::Pcmu, Codec::Pcma, Codec::Opus, foreign] {
         let mut studio = Studio::joined(codec);
         let header = Header { marker: true, payload_type: agreed(1, codec).pt_in, ..frame(0) };
         let (relayed, out) = studio.hear(1, header).unwrap();
@@ -28,7 +29,7 @@ fn a_packet_leaves_from_the_partners_port_with_the_partners_numbers() {
 
 #[test]
 fn gaps_order_and_repeats_stay_across_both_wraps() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let mut heard = Vec::new();
     for n in [0, 1, 4, 3, 3, 5] {
         let out = leaves(&mut studio, 1, frame(n));
@@ -43,7 +44,7 @@ fn gaps_order_and_repeats_stay_across_both_wraps() {
 
 #[test]
 fn another_partner_goes_on_where_the_one_before_stopped() {
-    let mut studio = Studio::with(3, Codec::Pcmu);
+    let mut studio = Studio::with(3, &Codec::Pcmu);
     studio.tell(Command::Join { a: StreamId(1), b: StreamId(2) });
     let before = leaves(&mut studio, 1, frame(0));
     studio.tell(Command::Join { a: StreamId(3), b: StreamId(2) });
@@ -58,7 +59,7 @@ fn another_partner_goes_on_where_the_one_before_stopped() {
 
 #[test]
 fn somebody_who_follows_at_once_is_a_frame_later() {
-    let mut studio = Studio::with(3, Codec::Pcmu);
+    let mut studio = Studio::with(3, &Codec::Pcmu);
     studio.tell(Command::Join { a: StreamId(1), b: StreamId(2) });
     let before = leaves(&mut studio, 1, frame(0));
     studio.tell(Command::Join { a: StreamId(3), b: StreamId(2) });
@@ -68,7 +69,7 @@ fn somebody_who_follows_at_once_is_a_frame_later() {
 
 #[test]
 fn a_peer_that_begins_anew_is_joined_on_without_a_gap() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let before = leaves(&mut studio, 1, frame(0));
     studio.wait(20);
     // Another SSRC at once.
@@ -90,7 +91,7 @@ fn a_peer_that_begins_anew_is_joined_on_without_a_gap() {
 
 #[test]
 fn a_clock_that_jumps_alone_is_set_right() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let before = leaves(&mut studio, 1, frame(0));
     studio.wait(20);
     let jumped = leaves(&mut studio, 1, Header { timestamp: 3_000_000_000, ..frame(1) });
@@ -100,7 +101,7 @@ fn a_clock_that_jumps_alone_is_set_right() {
 
 #[test]
 fn a_pause_of_the_peer_stays_a_pause() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let before = leaves(&mut studio, 1, frame(0));
     studio.wait(60_000);
     let later = Header { marker: true, timestamp: 700_000 + 480_000, ..frame(1) };
@@ -111,7 +112,7 @@ fn a_pause_of_the_peer_stays_a_pause() {
 
 #[test]
 fn digits_go_to_the_partner_with_its_payload_type_or_not_at_all() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let before = leaves(&mut studio, 1, frame(0));
     studio.wait(20);
     // The timestamp of an event is that of its beginning, also when seconds have passed.
@@ -133,7 +134,7 @@ fn digits_go_to_the_partner_with_its_payload_type_or_not_at_all() {
 
 #[test]
 fn an_echo_comes_back_as_the_peer_wants_to_hear_it() {
-    let mut studio = Studio::joined(Codec::Opus);
+    let mut studio = Studio::joined(&Codec::Opus);
     studio.tell(Command::Echo { stream: StreamId(1), on: true });
     let audio = Header { payload_type: 96, ..frame(0) };
     let (relayed, out) = studio.hear(1, audio).unwrap();
@@ -153,7 +154,7 @@ fn directions_hold_on_both_sides() {
     use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
     for speaker in [SendRecv, SendOnly, RecvOnly, Inactive] {
         for listener in [SendRecv, SendOnly, RecvOnly, Inactive] {
-            let mut studio = Studio::joined(Codec::Pcmu);
+            let mut studio = Studio::joined(&Codec::Pcmu);
             studio.agree(1, |it| it.direction = speaker);
             studio.agree(2, |it| it.direction = listener);
             let is_heard =
@@ -166,7 +167,7 @@ fn directions_hold_on_both_sides() {
 
 #[test]
 fn a_hold_leaves_no_gap_in_the_sequence() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let before = leaves(&mut studio, 1, frame(0));
     studio.agree(2, |it| it.remote = ([0, 0, 0, 0], 4000).into());
     for n in 1..50 {
@@ -182,7 +183,7 @@ fn a_hold_leaves_no_gap_in_the_sequence() {
 
 #[test]
 fn who_comes_back_leaves_no_gap_for_the_time_away() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let mut last = leaves(&mut studio, 1, frame(0));
     let again = Command::Join { a: StreamId(2), b: StreamId(1) };
     let absences: [(Command, Command); 2] = [
@@ -212,15 +213,15 @@ fn who_comes_back_leaves_no_gap_for_the_time_away() {
 
 #[test]
 fn legs_of_different_codecs_do_not_hear_each_other() {
-    let mut studio = Studio::joined(Codec::Pcmu);
-    studio.agree(2, |it| *it = agreed(2, Codec::Pcma));
+    let mut studio = Studio::joined(&Codec::Pcmu);
+    studio.agree(2, |it| *it = agreed(2, &Codec::Pcma));
     assert_eq!(studio.hear(1, frame(0)), None);
     assert_eq!((studio.close(1).refused, studio.close(2).sent), (1, 0));
 }
 
 #[test]
 fn former_partners_are_left_alone() {
-    let mut studio = Studio::with(4, Codec::Pcmu);
+    let mut studio = Studio::with(4, &Codec::Pcmu);
     studio.tell(Command::Join { a: StreamId(1), b: StreamId(2) });
     studio.tell(Command::Join { a: StreamId(3), b: StreamId(4) });
     studio.tell(Command::Join { a: StreamId(2), b: StreamId(3) });
@@ -233,4 +234,46 @@ fn former_partners_are_left_alone() {
     studio.tell(Command::Join { a: StreamId(1), b: StreamId(2) });
     studio.close(2);
     assert_eq!(studio.hear(1, frame(1)), None);
+}
+
+#[test]
+fn packets_of_any_length_pass_as_they_are() {
+    for (mine, theirs) in [(10, 40), (40, 10), (30, 20), (20, 30), (60, 10)] {
+        let mut studio = Studio::joined(&Codec::Pcmu);
+        studio.agree(1, |it| it.ptime_ms = mine);
+        studio.agree(2, |it| it.ptime_ms = theirs);
+        for (from, ms) in [(1, theirs), (2, mine)] {
+            let samples = usize::from(ms) * 8;
+            let mut expected = None;
+            for n in 0..5_u16 {
+                let timestamp = 9000 + u32::from(n) * samples as u32;
+                let mut bytes = Vec::new();
+                Header { timestamp, ..frame(n) }.write(&vec![0xff; samples], &mut bytes);
+                let left = studio.receive(from, peer(from), &mut bytes).unwrap();
+                assert_eq!(left.len, Header::LEN + samples);
+                let header = Rtp::parse(&bytes).unwrap().header;
+                let at = (header.seq, header.timestamp);
+                assert_eq!(at, expected.unwrap_or(at), "{mine} {theirs}");
+                let next = header.timestamp.wrapping_add(samples as u32);
+                expected = Some((header.seq.wrapping_add(1), next));
+                studio.wait(u64::from(ms));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_codec_that_nobody_here_knows_passes_and_a_tone_to_it_is_silence() {
+    let speex = Codec::other("speex", 16_000, 1, 97, "").unwrap();
+    let mut studio = Studio::joined(&speex);
+    let payload_type = agreed(1, &speex).pt_in;
+    let first = leaves(&mut studio, 1, Header { payload_type, ..frame(0) });
+    studio.play(2, 1, "beep");
+    studio.wait(1000);
+    assert!(matches!(studio.events.last(), Some(Event::Played { .. })));
+    assert_eq!(studio.sent(), []);
+    // Whoever begins anew goes on with the time that has passed, on the codec's own clock.
+    let anew = Header { payload_type, ssrc: 78, ..frame(0) };
+    let second = leaves(&mut studio, 1, anew);
+    assert_eq!(second.timestamp, first.timestamp.wrapping_add(16_000));
 }

@@ -10,7 +10,7 @@ fn reports(studio: &mut Studio) -> Vec<(u64, Packet)> {
 
 #[test]
 fn reports_leave_every_five_seconds_more_or_less() {
-    let mut studio = Studio::with(1, Codec::Pcmu);
+    let mut studio = Studio::with(1, &Codec::Pcmu);
     studio.wait(120_000);
     let reports = reports(&mut studio);
     let at: Vec<u64> = reports.iter().map(|it| it.0).collect();
@@ -18,13 +18,13 @@ fn reports_leave_every_five_seconds_more_or_less() {
     assert!(at.windows(2).all(|it| (2500..=7500).contains(&(it[1] - it[0]))));
     assert!((20..30).contains(&at.len()));
     for (_, packet) in &reports {
-        assert_eq!((packet.port, packet.to), (port(1) + 1, agreed(1, Codec::Pcmu).remote_rtcp));
+        assert_eq!((packet.port, packet.to), (port(1) + 1, agreed(1, &Codec::Pcmu).remote_rtcp));
     }
 }
 
 #[test]
 fn a_report_says_what_was_sent_and_received() {
-    let mut studio = Studio::with(1, Codec::Pcmu);
+    let mut studio = Studio::with(1, &Codec::Pcmu);
     let mut sr = Vec::new();
     let sent = rtcp::Sent { ntp: 0x0001_2222_3333_0000, timestamp: 1, packets: 2, octets: 3 };
     rtcp::Report { ssrc: 77, sent: Some(sent), block: None, cname: "phone" }.write(&mut sr);
@@ -64,7 +64,7 @@ fn a_report_says_what_was_sent_and_received() {
 
 #[test]
 fn who_only_listens_reports_as_a_receiver() {
-    let mut studio = Studio::with(1, Codec::Pcmu);
+    let mut studio = Studio::with(1, &Codec::Pcmu);
     studio.play(1, 1, "beep");
     studio.wait(30_000);
     let kinds: Vec<u8> = reports(&mut studio).iter().map(|it| it.1.bytes[1]).collect();
@@ -75,7 +75,7 @@ fn who_only_listens_reports_as_a_receiver() {
 
 #[test]
 fn a_stream_that_spoke_says_goodbye() {
-    let mut studio = Studio::with(2, Codec::Pcmu);
+    let mut studio = Studio::with(2, &Codec::Pcmu);
     studio.play(1, 1, "beep");
     studio.wait(100);
     studio.close(1);
@@ -90,7 +90,7 @@ fn a_stream_that_spoke_says_goodbye() {
 
 #[test]
 fn reports_of_others_end_here() {
-    let mut studio = Studio::joined(Codec::Pcmu);
+    let mut studio = Studio::joined(&Codec::Pcmu);
     let mut rr = Vec::new();
     rtcp::Report { ssrc: 77, sent: None, block: None, cname: "phone" }.write(&mut rr);
     for to in [port(1), port(1) + 1] {
@@ -107,7 +107,7 @@ fn reports_of_others_end_here() {
 #[test]
 fn nobody_reports_to_an_address_that_is_none() {
     let mut studio = Studio::new();
-    studio.open(1, None);
+    studio.open(1);
     studio.wait(20_000);
     studio.agree(1, |it| it.remote_rtcp = ([0, 0, 0, 0], 4001).into());
     studio.wait(20_000);

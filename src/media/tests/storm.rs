@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn garbage_and_mutated_packets_are_survived() {
     let mut rng = Rng::from_seed(20_000);
-    let mut studio = Studio::joined(Codec::Pcmu);
-    studio.open(3, None);
+    let mut studio = Studio::joined(&Codec::Pcmu);
+    studio.open(3);
     studio.tell(Command::Echo { stream: StreamId(3), on: true });
     for round in 0..20_000_u16 {
         let mut bytes = Vec::new();
@@ -51,9 +51,9 @@ fn day(seed: u64) -> (Vec<(u64, Packet)>, Vec<Event>) {
         let codec = if rng.hits(900) { Codec::Pcmu } else { Codec::Opus };
         let (stream, op) = (StreamId(a), OpId(rng.below(3)));
         match rng.below(12) {
-            0 => studio.open(a, rng.hits(500).then(|| agreed(a, codec))),
+            0 => studio.open(a),
             1 => studio.agree(a, |it| {
-                *it = agreed(a, codec);
+                *it = agreed(a, &codec);
                 it.direction = [
                     Direction::SendRecv,
                     Direction::SendOnly,
@@ -90,7 +90,7 @@ fn the_same_seed_tells_the_same_story() {
 
 #[test]
 fn a_crowd_of_players_is_served_in_portions() {
-    let mut studio = Studio::with(150, Codec::Pcmu);
+    let mut studio = Studio::with(150, &Codec::Pcmu);
     for stream in 1..=150 {
         studio.play(stream, stream, "beep");
     }

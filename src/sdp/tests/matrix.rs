@@ -49,9 +49,9 @@ fn orderings() -> Vec<Vec<Codec>> {
     let mut orderings: Vec<Vec<Codec>> = vec![vec![]];
     let mut from = 0;
     while from < orderings.len() {
-        for codec in all {
-            if !orderings[from].contains(&codec) {
-                orderings.push([orderings[from].as_slice(), &[codec]].concat());
+        for codec in &all {
+            if !orderings[from].contains(codec) {
+                orderings.push([orderings[from].as_slice(), std::slice::from_ref(codec)].concat());
             }
         }
         from += 1;

@@ -42,7 +42,7 @@ fn damaged_descriptions_do_no_damage() {
         let mutant = mutant(&mut rng);
         let Ok(session) = Session::parse(&mutant) else { continue };
         readable += 1;
-        assert!(session.codecs().len() <= 3);
+        assert!(session.codecs().len() <= 15);
         if let Ok(agreed) = ours.accept(&session, Direction::SendRecv) {
             accepted += 1;
             check(&agreed);

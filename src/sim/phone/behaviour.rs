@@ -13,10 +13,26 @@ pub struct Behaviour {
     pub cancel_after: Option<Duration>,
     /// Hangs up so long after it was connected.
     pub hang_up_after: Option<Duration>,
+    /// Dies so long after it was connected, without a word: its network is gone.
+    pub vanish_after: Option<Duration>,
+    /// Puts the other end on hold so long after it was connected, and is silent meanwhile.
+    pub hold_after: Option<Duration>,
+    /// Takes it back so long after it was connected.
+    pub resume_after: Option<Duration>,
+    /// What stands between it and everybody else.
+    pub nat: Option<Nat>,
     /// The codecs it knows, its favourite first.
     pub codecs: Vec<Codec>,
     /// For how long it registers. It refreshes after half of what it was granted.
     pub expires: Duration,
+}
+
+/// A router that gives the phone's RTP an address of its own, of which the phone knows nothing: its
+/// descriptions name one that nobody can reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Nat {
+    /// Changes its mind about the port so long after the phone was connected.
+    pub moves_after: Option<Duration>,
 }
 
 /// What becomes of a call that comes in.
@@ -43,6 +59,10 @@ impl Default for Behaviour {
             reply: Reply::Answer { after: Duration::from_secs(2) },
             cancel_after: None,
             hang_up_after: None,
+            vanish_after: None,
+            hold_after: None,
+            resume_after: None,
+            nat: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             expires: Duration::from_secs(600),
         }

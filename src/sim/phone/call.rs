@@ -9,8 +9,8 @@ use crate::sim::ear::{Ear, Expected};
 use crate::sim::voice::{FRAME, Voice};
 use crate::sip::message::{Contacts, Message, Method, Name, Uri, Writer};
 
-use super::Identity;
-use super::session::Session;
+use super::session::{Session, is_same};
+use super::{Behaviour, Identity};
 
 /// A call of a phone. It stays after its end, to be asked what it was like.
 #[derive(Debug)]
@@ -30,11 +30,13 @@ pub struct Call {
     /// Whether it was heard ringing.
     pub rang: bool,
     pub(super) dialog: Dialog,
+    /// Where our packets seem to come from, and where they reach us.
+    pub(super) outside: SocketAddr,
     /// Our own description and its version.
     pub(super) ours: Session,
     pub(super) version: u32,
-    /// What its owner does next.
-    pub(super) next: Option<(Mono, Act)>,
+    /// What its owner is going to do.
+    pub(super) plans: Vec<(Mono, Act)>,
     /// Its owner hangs up as soon as that is allowed.
     pub(super) leaves_soon: bool,
     mouth: Option<Mouth>,
@@ -75,6 +77,8 @@ pub enum Ending {
     Refused(u16),
     /// Nothing was heard of the other end for too long.
     Lost,
+    /// This phone is gone.
+    Vanished,
 }
 
 /// What the owner of a phone does when the time has come.
@@ -83,6 +87,11 @@ pub(super) enum Act {
     Answer,
     GiveUp,
     HangUp,
+    Hold,
+    Resume,
+    /// The router moves its packets to another port.
+    Move,
+    Vanish,
 }
 
 /// What a request inside the call needs (RFC 3261 §12).
@@ -162,9 +171,10 @@ impl Call {
             ear: Ear::default(),
             rang: false,
             dialog,
+            outside: ours.at,
             ours,
             version: 1,
-            next: None,
+            plans: Vec::new(),
             leaves_soon: false,
             mouth: None,
         }
@@ -183,27 +193,53 @@ impl Call {
         }
     }
 
+    /// Where it sends what is said, while it is up.
+    pub fn speaks_to(&self) -> Option<SocketAddr> {
+        self.mouth.as_ref().map(|it| it.to)
+    }
+
+    /// It is connected: its owner makes plans.
+    pub(super) fn connected(&mut self, now: Mono, behaviour: &Behaviour) {
+        self.confirmed = true;
+        let soon = self.leaves_soon.then_some(Duration::ZERO);
+        let plans = [
+            (soon.or(behaviour.hang_up_after), Act::HangUp),
+            (behaviour.hold_after, Act::Hold),
+            (behaviour.resume_after, Act::Resume),
+            (behaviour.nat.and_then(|it| it.moves_after), Act::Move),
+            (behaviour.vanish_after, Act::Vanish),
+        ];
+        let plans = plans.into_iter().filter_map(|(after, act)| Some((now + after?, act)));
+        self.plans = plans.collect();
+    }
+
+    /// The next plan whose time has come.
+    pub(super) fn next_act(&mut self, now: Mono) -> Option<Act> {
+        let due = self.plans.iter().position(|it| it.0 <= now)?;
+        Some(self.plans.remove(due).1)
+    }
+
     pub(super) fn is_over(&self) -> bool {
         self.ending().is_some()
     }
 
     pub(super) fn end(&mut self, ending: Ending) {
         self.hush();
-        self.next = None;
+        self.plans.clear();
         self.phase = Phase::Over(ending);
     }
 
     /// What the peer described holds from now on; it sends under the number that we gave the codec.
     pub(super) fn speak(&mut self, now: Mono, theirs: &Session, rng: &mut Rng) {
-        let Some(&(payload_type, codec)) = theirs.formats.first() else { return };
-        let ours = self.ours.formats.iter().find(|it| it.1 == codec);
+        let Some((payload_type, codec)) = theirs.formats.first().cloned() else { return };
+        let ours = self.ours.formats.iter().find(|it| is_same(&it.1, &codec));
         let Some(&(heard_as, _)) = ours else { return };
-        let expected = Expected { from: theirs.at, codec, payload_type: heard_as };
+        let expected = Expected { from: theirs.at, codec: codec.clone(), payload_type: heard_as };
         let mouth = self.mouth.get_or_insert_with(|| Mouth {
             to: theirs.at,
-            codec,
+            codec: codec.clone(),
             payload_type,
-            expected,
+            expected: expected.clone(),
             speaks: true,
             source: rng.bits32(),
             seq: rng.bits32() as u16,
@@ -211,9 +247,23 @@ impl Call {
             count: 0,
             next_at: now,
         });
-        mouth.speaks = theirs.listens && !theirs.at.ip().is_unspecified();
+        let speaks = self.ours.listens && theirs.listens && !theirs.at.ip().is_unspecified();
+        if speaks && !mouth.speaks {
+            // What was not said meanwhile is not said afterwards.
+            mouth.next_at = mouth.next_at.max(now);
+        }
+        mouth.speaks = speaks;
         (mouth.to, mouth.codec, mouth.payload_type) = (theirs.at, codec, payload_type);
         mouth.expected = expected;
+    }
+
+    /// The other end is put on hold, or taken back: what is to be offered says so.
+    pub(super) fn hold(&mut self, on: bool) {
+        self.ours.listens = !on;
+        self.version += 1;
+        if let Some(mouth) = self.mouth.as_mut().filter(|_| on) {
+            mouth.speaks = false;
+        }
     }
 
     /// Nothing is said any more; what is still under way is not listened to.
@@ -224,7 +274,7 @@ impl Call {
     /// A packet has come.
     pub(super) fn hear(&mut self, from: SocketAddr, packet: &[u8]) {
         if let Some(mouth) = &self.mouth {
-            self.ear.hear(mouth.expected, from, packet);
+            self.ear.hear(&mouth.expected, from, packet);
         }
     }
 
@@ -236,9 +286,9 @@ impl Call {
         packet.extend(mouth.seq.to_be_bytes());
         packet.extend(mouth.timestamp.to_be_bytes());
         packet.extend(mouth.source.to_be_bytes());
-        voice.say(mouth.codec, mouth.count, &mut packet);
+        voice.say(&mouth.codec, mouth.count, &mut packet);
         mouth.seq = mouth.seq.wrapping_add(1);
-        mouth.timestamp = mouth.timestamp.wrapping_add(clock(mouth.codec) / 50);
+        mouth.timestamp = mouth.timestamp.wrapping_add(clock(&mouth.codec) / 50);
         mouth.count = mouth.count.wrapping_add(1);
         mouth.next_at = mouth.next_at + Duration::from_millis(20);
         Some((mouth.to, packet))
@@ -246,7 +296,7 @@ impl Call {
 
     pub(super) fn poll_timeout(&self) -> Option<Mono> {
         let word = self.mouth.as_ref().filter(|it| it.speaks).map(|it| it.next_at);
-        [self.next.map(|it| it.0), word].into_iter().flatten().min()
+        self.plans.iter().map(|it| it.0).chain(word).min()
     }
 }
 
@@ -315,9 +365,10 @@ fn contact(message: &Message) -> Option<String> {
 }
 
 /// The RTP clock of a codec (RFC 3551 §6, RFC 7587 §4.1).
-const fn clock(codec: Codec) -> u32 {
+fn clock(codec: &Codec) -> u32 {
     match codec {
         Codec::Pcmu | Codec::Pcma => 8_000,
         Codec::Opus => 48_000,
+        Codec::Other(_) => codec.clock_rate(),
     }
 }

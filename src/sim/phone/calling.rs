@@ -1,7 +1,6 @@
 //! How a phone makes, takes and ends calls.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -17,9 +16,11 @@ use super::{Call, Ending, Letter, Out, Phase, Phone, Reply, Side};
 impl Phone {
     /// Calls a number. The call is the last of [`Phone::calls`] from now on.
     pub fn dial(&mut self, now: Mono, number: &str, out: &mut Out) {
-        let ours = Session::offer(self.next_port(), &self.behaviour.codecs);
+        let (at, outside) = self.next_port();
+        let ours = Session::offer(at, &self.behaviour.codecs);
         let mut call = Call::outgoing(&self.identity, number, ours, &mut self.rng);
-        call.next = self.behaviour.cancel_after.map(|it| (now + it, Act::GiveUp));
+        call.outside = outside;
+        call.plans.extend(self.behaviour.cancel_after.map(|it| (now + it, Act::GiveUp)));
         self.calls.push(call);
         self.request(now, Purpose::Invite(self.calls.len() - 1), 0, out);
     }
@@ -30,7 +31,7 @@ impl Phone {
             let Call { phase, side, confirmed, .. } = self.calls[nth];
             match (phase, side) {
                 (Phase::Ringing, Side::Caller) => {
-                    self.calls[nth].next = None;
+                    self.calls[nth].plans.clear();
                     self.calls[nth].phase = Phase::Cancelled;
                     self.cancel(now, nth, out);
                 }
@@ -50,7 +51,7 @@ impl Phone {
     /// Does what the owner of the phone has decided to do by now.
     pub(super) fn act(&mut self, now: Mono, out: &mut Out) {
         for nth in 0..self.calls.len() {
-            let Some((_, act)) = self.calls[nth].next.take_if(|it| it.0 <= now) else { continue };
+            let Some(act) = self.calls[nth].next_act(now) else { continue };
             match act {
                 Act::Answer => self.answer(now, nth, out),
                 Act::HangUp => self.leave(now, nth, out),
@@ -58,6 +59,15 @@ impl Phone {
                     self.calls[nth].phase = Phase::Cancelled;
                     self.cancel(now, nth, out);
                 }
+                Act::Hold | Act::Resume => {
+                    self.calls[nth].hold(act == Act::Hold);
+                    self.request(now, Purpose::Invite(nth), 0, out);
+                }
+                Act::Move => {
+                    let outside = &mut self.calls[nth].outside;
+                    outside.set_port(outside.port() + 5000);
+                }
+                Act::Vanish => self.vanish(),
             }
         }
     }
@@ -74,6 +84,7 @@ impl Phone {
     /// Acknowledges the final response to an INVITE (RFC 3261 §13.2.2.4, §17.1.1.3).
     pub(super) fn acknowledge(&mut self, nth: usize, response: &Message, out: &mut Out) {
         let accepted = response.status().is_some_and(|it| it < 300);
+        let is_inside = self.calls[nth].confirmed;
         let dialog = &mut self.calls[nth].dialog;
         let (branch, cseq) = dialog.invite.clone();
         let (target, hop, ack_branch);
@@ -89,7 +100,7 @@ impl Phone {
             ack_branch = branch.clone();
         }
         let ack = dialog.request(&self.identity, Method::Ack, &ack_branch, cseq, &target).finish();
-        if !accepted {
+        if !accepted && !is_inside {
             // Nothing was established; another try starts without a tag.
             dialog.remote_tag = None;
         }
@@ -110,19 +121,25 @@ impl Phone {
         out: &mut Out,
     ) {
         let call = &mut self.calls[nth];
+        if call.confirmed {
+            // The answer to a hold; when it was refused nothing has changed.
+            if let Some(theirs) = Session::read(response.body()).filter(|_| status < 300) {
+                call.speak(now, &theirs, &mut self.rng);
+            }
+            return;
+        }
         call.status = Some(status);
         if status >= 300 {
             call.end(Ending::Refused(status));
             return;
         }
-        call.confirmed = true;
+        call.connected(now, &self.behaviour);
         if call.phase == Phase::Cancelled {
             // The answer overtook the CANCEL.
             self.leave(now, nth, out);
             return;
         }
         call.phase = Phase::Up;
-        call.next = self.behaviour.hang_up_after.map(|it| (now + it, Act::HangUp));
         match Session::read(response.body()) {
             Some(theirs) => call.speak(now, &theirs, &mut self.rng),
             None => self.leave(now, nth, out),
@@ -169,7 +186,7 @@ impl Phone {
     }
 
     fn take_invite(&mut self, now: Mono, this: usize, invite: &Message, out: &mut Out) {
-        let at = self.next_port();
+        let (at, outside) = self.next_port();
         let codecs = &self.behaviour.codecs;
         let ours = match invite.body() {
             [] => Some(Session::offer(at, codecs)),
@@ -179,8 +196,9 @@ impl Phone {
         let Some(mut call) = Call::incoming(invite, ours, &mut self.rng) else {
             return self.say(now, this, 400, None, out);
         };
+        call.outside = outside;
         if let Reply::Answer { after } = self.behaviour.reply {
-            call.next = Some((now + after, Act::Answer));
+            call.plans.push((now + after, Act::Answer));
         }
         self.calls.push(call);
         let nth = self.calls.len() - 1;
@@ -204,7 +222,7 @@ impl Phone {
             let Some(ours) = theirs.answer(call.ours.at, &self.behaviour.codecs) else {
                 return self.say(now, this, 488, None, out);
             };
-            call.ours = ours;
+            call.ours = Session { listens: call.ours.listens, ..ours };
             call.speak(now, &theirs, &mut self.rng);
         }
         self.served[this].call = Some(nth);
@@ -240,10 +258,7 @@ impl Phone {
         let Some(nth) = call.filter(|it| self.calls[*it].phase == Phase::Up) else { return };
         let call = &mut self.calls[nth];
         if !call.confirmed {
-            call.confirmed = true;
-            let soon = call.leaves_soon.then_some(Duration::ZERO);
-            let after = soon.or(self.behaviour.hang_up_after);
-            call.next = after.map(|it| (now + it, Act::HangUp));
+            call.connected(now, &self.behaviour);
         }
         if let Some(theirs) = Session::read(ack.body()) {
             call.speak(now, &theirs, &mut self.rng);
@@ -301,7 +316,7 @@ impl Phone {
             return;
         }
         self.calls[nth].phase = Phase::Leaving;
-        self.calls[nth].next = None;
+        self.calls[nth].plans.clear();
         self.calls[nth].hush();
         self.request(now, Purpose::Bye(nth), 0, out);
     }
@@ -366,9 +381,18 @@ impl Phone {
         self.served.iter().position(open)
     }
 
-    /// Each call has an RTP port of its own.
-    fn next_port(&self) -> SocketAddr {
-        let nth = (self.calls.len() % 1000) as u16;
-        SocketAddr::new(self.identity.address.ip(), 4000 + 2 * nth)
+    /// Each call has an RTP port of its own: where the phone believes it to be, and where it is.
+    fn next_port(&self) -> (SocketAddr, SocketAddr) {
+        let port = 4000 + 2 * (self.calls.len() % 1000) as u16;
+        let open = SocketAddr::new(self.identity.address.ip(), port);
+        match self.behaviour.nat {
+            None => (open, open),
+            Some(_) => (SocketAddr::from(([192, 168, 1, 2], port)), mapped(open)),
+        }
     }
+}
+
+/// What a router makes of a port.
+fn mapped(inside: SocketAddr) -> SocketAddr {
+    SocketAddr::new(inside.ip(), inside.port() + 30_000)
 }

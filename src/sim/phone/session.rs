@@ -19,14 +19,15 @@ pub(super) struct Session {
 impl Session {
     /// What a phone offers.
     pub(super) fn offer(at: SocketAddr, codecs: &[Codec]) -> Self {
-        let formats = codecs.iter().map(|it| (payload_type(*it), *it)).collect();
+        let formats = codecs.iter().map(|it| (it.number(), it.clone())).collect();
         Self { at, formats, listens: true }
     }
 
     /// What a phone answers: the first of the offered codecs that it knows, under the same number.
     pub(super) fn answer(&self, at: SocketAddr, codecs: &[Codec]) -> Option<Self> {
-        let agreed = self.formats.iter().find(|it| codecs.contains(&it.1))?;
-        Some(Self { at, formats: vec![*agreed], listens: true })
+        let knows = |it: &&(u8, Codec)| codecs.iter().any(|own| is_same(own, &it.1));
+        let agreed = self.formats.iter().find(knows)?;
+        Some(Self { at, formats: vec![agreed.clone()], listens: true })
     }
 
     /// Reads the first audio stream of a description.
@@ -45,7 +46,7 @@ impl Session {
                 let (number, name) = it.split_once(' ')?;
                 let number: u8 = number.parse().ok()?;
                 for kind in kinds.iter_mut().filter(|it| it.0 == number) {
-                    kind.1 = named(name.trim());
+                    kind.1 = named(number, name.trim());
                 }
             } else if matches!(line.trim(), "a=sendonly" | "a=inactive") {
                 listens = false;
@@ -67,37 +68,37 @@ impl Session {
         self.formats.iter().for_each(|it| add(format_args!(" {}", it.0)));
         self.formats
             .iter()
-            .for_each(|it| add(format_args!("\r\na=rtpmap:{} {}", it.0, name(it.1))));
-        add(format_args!("\r\na=ptime:20\r\na=sendrecv\r\n"));
+            .for_each(|it| add(format_args!("\r\na=rtpmap:{} {}", it.0, name(&it.1))));
+        let direction = if self.listens { "sendrecv" } else { "sendonly" };
+        add(format_args!("\r\na=ptime:20\r\na={direction}\r\n"));
         text
     }
 }
 
-const fn name(codec: Codec) -> &'static str {
-    match codec {
-        Codec::Pcmu => "PCMU/8000",
-        Codec::Pcma => "PCMA/8000",
-        Codec::Opus => "opus/48000/2",
-    }
+/// Whether two mean the same, under whatever number.
+pub(super) fn is_same(a: &Codec, b: &Codec) -> bool {
+    name(a).eq_ignore_ascii_case(&name(b))
 }
 
-/// The number a phone gives a codec; the dynamic one is its own choice.
-const fn payload_type(codec: Codec) -> u8 {
+fn name(codec: &Codec) -> String {
     match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
-        Codec::Opus => 107,
+        Codec::Pcmu => "PCMU/8000".to_owned(),
+        Codec::Pcma => "PCMA/8000".to_owned(),
+        Codec::Opus => "opus/48000/2".to_owned(),
+        Codec::Other(_) => format!("{}/{}", codec.name(), codec.clock_rate()),
     }
 }
 
 fn well_known(number: u8) -> (u8, Option<Codec>) {
-    let all = [Codec::Pcmu, Codec::Pcma];
-    (number, all.into_iter().find(|it| payload_type(*it) == number))
+    (number, [Codec::Pcmu, Codec::Pcma].into_iter().find(|it| it.number() == number))
 }
 
-fn named(text: &str) -> Option<Codec> {
-    let all = [Codec::Pcmu, Codec::Pcma, Codec::Opus];
-    all.into_iter().find(|it| name(*it).eq_ignore_ascii_case(text))
+fn named(number: u8, text: &str) -> Option<Codec> {
+    let known = [Codec::Pcmu, Codec::Pcma, Codec::Opus];
+    known.into_iter().find(|it| name(it).eq_ignore_ascii_case(text)).or_else(|| {
+        let (name, clock) = text.split_once('/')?;
+        Codec::other(name, clock.parse().ok()?, 1, number, "")
+    })
 }
 
 #[cfg(test)]
@@ -112,5 +113,7 @@ mod tests {
         let answer = offer.answer(here, &[Codec::Pcmu, Codec::Pcma]).unwrap();
         assert_eq!(answer.formats, [(8, Codec::Pcma)]);
         assert_eq!(offer.answer(here, &[Codec::Pcmu]), None);
+        let hold = Session { listens: false, ..answer };
+        assert_eq!(Session::read(hold.print(2).as_bytes()), Some(hold));
     }
 }

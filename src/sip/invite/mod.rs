@@ -26,7 +26,7 @@ use super::endpoint::{Endpoint, Event as EndpointEvent, Request, Timer, TxId};
 use super::message::{Message, Method, Name, Writer};
 use super::tx::Timing;
 use crate::base::map::Keyed;
-use crate::base::{LegId, Map, Mono};
+use crate::base::{Cause, LegId, Map, Mono};
 
 pub use call::Invitation;
 
@@ -138,6 +138,15 @@ impl Reason {
     /// The words that stop the other phones of a group from counting a missed call.
     pub fn elsewhere() -> Self {
         Self { value: "SIP;cause=200;text=\"Call completed elsewhere\"".into() }
+    }
+
+    /// Why we hang up.
+    pub fn of(cause: Cause) -> Self {
+        match cause {
+            // Q.850 has no number for it that anybody would understand.
+            Cause::Lost => Self { value: "SIP;cause=408;text=\"RTP timeout\"".into() },
+            _ => Self::q850(cause.q850()),
+        }
     }
 
     /// A Q.850 cause.

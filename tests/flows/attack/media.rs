@@ -99,7 +99,7 @@ fn junk(rng: &mut Rng, sources: &[u32]) -> Vec<u8> {
             packet.extend((rng.bits32() as u16).to_be_bytes());
             packet.extend(rng.bits32().to_be_bytes());
             packet.extend(source.to_be_bytes());
-            MALLORY.say(Codec::Pcmu, 0, &mut packet);
+            MALLORY.say(&Codec::Pcmu, 0, &mut packet);
             packet
         }
         2 => {
