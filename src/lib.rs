@@ -24,4 +24,6 @@ pub mod cli;
 #[cfg(feature = "node")]
 pub mod node;
 #[cfg(feature = "node")]
+pub mod rest;
+#[cfg(feature = "node")]
 pub mod store;

@@ -27,19 +27,40 @@ use wait::{timed, wait_for};
 #[test]
 fn the_first_start_makes_two_extensions_and_the_second_keeps_them() {
     let pbx = Pbx::start_in(Scratch::new("first"));
-    assert!(pbx.log().contains("extensions.toml"), "{}", pbx.log());
+    let log = pbx.log();
+    assert!(log.contains("the extensions 1001 and 1002 were made"), "{log}");
+    assert!(log.contains("admin.key"), "{log}");
     let scratch = pbx.into_scratch();
-    let file = scratch.file("extensions.toml");
-    let first = fs::read_to_string(&file).unwrap();
-    assert!(first.contains("\"1001\"") && first.contains("\"1002\""));
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    for file in ["admin.key", "secret.key", "moonswitch.db", "moonswitch.lock"] {
+        let mode = fs::metadata(scratch.file(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
+    }
+    let key = fs::read_to_string(scratch.file("admin.key")).unwrap();
+    assert!(!log.contains(key.trim()), "the key in the log");
 
     let pbx = Pbx::start_in(scratch);
-    for password in first.lines().filter_map(|it| it.strip_prefix("password = ")) {
-        assert!(!pbx.log().contains(password.trim_matches('"')), "a password in the log");
-    }
-    let scratch = pbx.into_scratch();
-    assert_eq!(fs::read_to_string(scratch.file("extensions.toml")).unwrap(), first);
+    let log = pbx.log();
+    assert!(log.contains("2 extensions") && !log.contains("first start"), "{log}");
+}
+
+#[test]
+fn two_processes_never_share_a_directory() {
+    let scratch = Scratch::new("shared");
+    let pbx = Pbx::start_in(scratch);
+    let output = pbx::run(pbx.data(), &[]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("another moonswitch runs in this directory"), "{text}");
+}
+
+#[test]
+fn a_lost_key_of_the_house_is_told_and_not_made_again() {
+    let scratch = Pbx::start_in(Scratch::new("lost-key")).into_scratch();
+    fs::remove_file(scratch.file("secret.key")).unwrap();
+    check(&scratch, &[], 1, "secret.key: it is gone");
+    assert!(!scratch.file("secret.key").exists());
+    fs::write(scratch.file("secret.key"), [7; 32]).unwrap();
+    check(&scratch, &[], 1, "the key file does not fit");
 }
 
 #[test]

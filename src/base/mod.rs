@@ -7,6 +7,7 @@ pub mod cause;
 pub mod id;
 pub mod json;
 pub mod map;
+pub mod nearest;
 pub mod rng;
 pub mod time;
 pub mod timers;

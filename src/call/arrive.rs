@@ -56,6 +56,7 @@ impl<P: Plan> Switch<P> {
         // Before its phones are counted: one that has lost its connection comes back as another.
         let endpoint = &self.endpoint;
         for contact in self.registrar.sweep(&user, |flow| endpoint.is_reachable(flow)) {
+            self.remember(now, &user, &contact, out);
             tell(out, now, None, What::Expired { extension: user.clone(), contact });
         }
         match self.registrar.register(now.mono, &user, request.flow, message) {
@@ -67,6 +68,7 @@ impl<P: Plan> Switch<P> {
                     it
                 });
                 for (contact, expires) in done.changes {
+                    self.remember(now, &user, &contact, out);
                     let extension = user.clone();
                     tell(out, now, None, What::Registered { extension, contact, expires });
                 }
@@ -87,7 +89,7 @@ impl<P: Plan> Switch<P> {
     }
 
     fn invited(&mut self, now: Now, request: Request, out: &mut Vec<Output>) {
-        if self.closing || self.calls.len() >= CALLS_MAX {
+        if self.closing || self.behind || self.calls.len() >= CALLS_MAX {
             let more = |it: Writer| it.header(Name::RetryAfter, 5);
             return self.endpoint.reply_stateless(&request, 503, more);
         }
@@ -169,6 +171,8 @@ impl<P: Plan> Switch<P> {
             caller,
             from: view.from.clone(),
             from_name: view.from_name.clone(),
+            to: view.to.clone(),
+            began: now,
             max_forwards: hops,
             callees: Vec::new(),
             job: None,

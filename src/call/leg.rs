@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use super::plan::{Generation, Refusal, Sound, State};
-use crate::base::{LegId, Mono, OpId, StreamId};
+use crate::base::{LegId, Mono, Now, OpId, StreamId};
 use crate::sdp::{Agreed, Offer, Session};
 use crate::sip::Flow;
 
@@ -17,6 +17,9 @@ pub(super) struct Call {
     /// The number and name that callees see.
     pub(super) from: String,
     pub(super) from_name: Option<String>,
+    /// The number that was dialled.
+    pub(super) to: String,
+    pub(super) began: Now,
     /// How many hops the caller's INVITE had left (RFC 3261 §16.6, 3).
     pub(super) max_forwards: u32,
     /// Legs to callees that are not over.

@@ -6,10 +6,12 @@
 //! may be served first); carry out what it puts into `out`, in order.
 
 mod arrive;
+mod ask;
 mod audio;
 pub mod event;
 mod leg;
 mod ops;
+mod phones;
 pub mod plan;
 mod ports;
 mod ring;
@@ -19,10 +21,12 @@ pub mod trace;
 
 use bytes::Bytes;
 
-use crate::directory::Delta;
+use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
 use crate::sip::Flow;
+use crate::sip::registrar::Kept;
 
+pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
 pub use plan::{Op, Outcome, Plan, Step};
 pub use scripts::{Load, Standing};
@@ -48,6 +52,18 @@ pub enum Input {
     Media(media::Event),
     /// Something was provisioned.
     Directory(Delta),
+    /// A phone had registered with the switch before this one, and the time is not up.
+    Restored(Kept),
+    /// Somebody asks; the answer comes as [`Output::Told`].
+    Ask {
+        /// The name of the answer.
+        ticket: Ticket,
+        /// What is asked.
+        question: Question,
+    },
+    /// What happens cannot be written down as fast as it happens, or can again. Until then there
+    /// are no new calls: none may be forgotten.
+    Behind(bool),
     /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
     /// meanwhile; a later set takes the place of one that is still being loaded.
     Scripts(Scripts),
@@ -116,6 +132,24 @@ pub enum Output {
     },
     /// Something happened that is worth keeping.
     Fact(Fact),
+    /// A phone of an extension is to be remembered, or forgotten.
+    Phone {
+        /// Whose it is.
+        tenant: TenantId,
+        /// Whose phone.
+        extension: ExtensionId,
+        /// Its contact.
+        contact: String,
+        /// All about it; nothing when it is gone.
+        kept: Option<Kept>,
+    },
+    /// The answer to a question.
+    Told {
+        /// Which question's.
+        ticket: Ticket,
+        /// What it is.
+        answer: Answer,
+    },
     /// Something happened that helps to understand a call while it is remembered.
     Traced(Traced),
 }

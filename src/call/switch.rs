@@ -68,6 +68,8 @@ pub struct Switch<P> {
     pub(super) timers: Timers<OpId>,
     pub(super) last_id: u64,
     pub(super) closing: bool,
+    /// What happens cannot be written down fast enough.
+    pub(super) behind: bool,
 }
 
 /// Where a stream is, until its plane says that it is closed.
@@ -102,6 +104,7 @@ impl<P: Plan> Switch<P> {
             timers: Timers::new(),
             last_id: 0,
             closing: false,
+            behind: false,
             rng,
         }
     }
@@ -112,8 +115,14 @@ impl<P: Plan> Switch<P> {
             Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
             Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
-            Input::Directory(delta) => self.directory.apply(delta),
+            Input::Directory(delta) => self.provision(now, delta, out),
             Input::Scripts(scripts) => self.load(now, scripts, out),
+            Input::Restored(kept) => self.registrar.restore(now.mono, kept),
+            Input::Ask { ticket, question } => {
+                let answer = self.asked(now, question, out);
+                out.push(Output::Told { ticket, answer });
+            }
+            Input::Behind(behind) => self.behind = behind,
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
             Input::Shutdown => self.shut_down(now, out),
         }

@@ -150,6 +150,56 @@ fn a_caller_who_gives_up_stops_the_ringing_and_a_script_may_only_sleep_then() {
     assert_eq!((census.calls, census.ops), (0, 0));
 }
 
+#[test]
+fn a_phone_of_a_deleted_extension_is_forgotten_and_comes_no_more() {
+    let mut it = House::with_phones(&[BOB, CELL]);
+    assert!(it.kept.iter().all(|it| it.1.is_some()) && it.kept.len() == 2);
+    it.takes(Input::Directory(Delta::ExtensionGone(ExtensionId(2))));
+    assert_eq!(it.switch.census().bindings, 0);
+    assert!(it.kept[2..].iter().all(|it| it.1.is_none()) && it.kept.len() == 4);
+    let again = register("1002", BOB).replace("z9hG4bK", "z9hG4bKlater");
+    assert_eq!(it.asks(BOB, "1002", &again), ["SIP/2.0 403 Forbidden"]);
+}
+
+#[test]
+fn a_phone_that_was_registered_before_the_restart_rings_after_it() {
+    let before = House::with_phones(&[BOB]);
+    let mut it = House::new();
+    it.takes(Input::Restored(before.kept[0].1.clone().unwrap()));
+    it.asks(ANN, "1001", &invite(70, OFFER));
+    assert!(it.last(BOB).starts_with("INVITE "), "{}", it.last(BOB));
+}
+
+#[test]
+fn while_facts_wait_to_be_written_there_are_no_new_calls() {
+    let mut it = House::with_phones(&[BOB]);
+    it.takes(Input::Behind(true));
+    assert_eq!(it.asks(ANN, "1001", &invite(70, OFFER)), ["SIP/2.0 503 Service Unavailable"]);
+    it.takes(Input::Behind(false));
+    it.asks(ANN, "1001", &invite(70, OFFER));
+    assert!(it.last(BOB).starts_with("INVITE "));
+}
+
+#[test]
+fn who_asks_sees_the_call_and_may_hang_it_up_once() {
+    let mut it = House::with_phones(&[BOB]);
+    it.talk("0");
+    it.asks_itself(Question::Calls { skip: 0, take: 10 });
+    let Some(Answer::Calls(all, 1)) = it.answers.pop() else { panic!("{:?}", it.answers) };
+    let [call] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!((call.from.as_str(), call.to.as_str(), call.state), ("1001", "1002", "active"));
+    let legs: Vec<_> = call.legs.iter().map(|it| (it.party.as_str(), it.state)).collect();
+    assert_eq!(legs, [("1001", "active"), ("1002", "active")]);
+
+    it.asks_itself(Question::HangUp(call.id));
+    assert!(it.last(ANN).starts_with("BYE ") && it.last(BOB).starts_with("BYE "));
+    it.asks_itself(Question::HangUp(call.id));
+    assert_eq!(it.answers.pop(), Some(Answer::Call(None)));
+    it.asks_itself(Question::Phones { skip: 0, take: 10 });
+    let Some(Answer::Phones(phones, 1)) = it.answers.pop() else { panic!("{:?}", it.answers) };
+    assert_eq!(phones[0].number, "1002");
+}
+
 const ANN: &str = "10.0.0.2:5060";
 const BOB: &str = "10.0.0.3:5060";
 const CELL: &str = "10.0.0.4:5060";
@@ -167,6 +217,8 @@ struct House {
     agreed: Vec<(usize, Codec)>,
     joined: Vec<(usize, usize)>,
     closed: Vec<usize>,
+    kept: Vec<(String, Option<Kept>)>,
+    answers: Vec<Answer>,
 }
 
 impl House {
@@ -180,6 +232,8 @@ impl House {
             agreed: Vec::new(),
             joined: Vec::new(),
             closed: Vec::new(),
+            kept: Vec::new(),
+            answers: Vec::new(),
         };
         for (id, number) in [(1, "1001"), (2, "1002")] {
             let number = Number::parse(number).unwrap();
@@ -243,6 +297,11 @@ impl House {
         back.map(|it| it.1.lines().next().unwrap().to_owned()).collect()
     }
 
+    /// Somebody of the house asks.
+    fn asks_itself(&mut self, question: Question) {
+        self.takes(Input::Ask { ticket: Ticket(1), question });
+    }
+
     /// The plane closes a stream.
     fn frees(&mut self, stream: usize) {
         let (stream, port) = self.streams[stream];
@@ -273,6 +332,8 @@ impl House {
                     sent.push((flow.remote.to_string(), text));
                 }
                 Output::Media { command, .. } => self.note(command),
+                Output::Phone { contact, kept, .. } => self.kept.push((contact, kept)),
+                Output::Told { answer, .. } => self.answers.push(answer),
                 Output::Fact(_) | Output::Traced(_) | Output::Trusted { .. } => {}
             }
         }

@@ -137,6 +137,8 @@ dashes in the file of --config. A flag is stronger than a variable, a variable t
 nobody says has its [default]:
 {}
 MOONSWITCH_LOG says how much is logged: warn, info (the default), debug.
+MOONSWITCH_ADMIN_KEY sets the administrator's access key to the REST API; without it the first
+start makes one, shows it on a terminal or leaves it in DATA/admin.key.
 Exit codes: 0 ended in order, 1 failed, 2 wrong usage, 3 a setting or file is wrong,
 4 no server answers, 5 there is no such call.
 ",

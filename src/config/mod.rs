@@ -40,11 +40,11 @@ pub use wrong::{Place, Warning, Wrong, Wrongs};
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Where extensions, sounds and scripts live.
+    /// Where the store, sounds and scripts live.
     pub data: PathBuf,
     /// Where phones reach us.
     pub sip: SocketAddr,
-    /// Where monitors reach us.
+    /// Where monitors and programs reach us.
     pub http: SocketAddr,
     /// The ports that audio flows through.
     pub rtp: PortRange,
@@ -81,7 +81,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "data",
         value: "DIR",
         default: Some("./data"),
-        doc: "Where extensions.toml, sounds/ and scripts/ live; made on the first start.",
+        doc: "Where the store, its key, sounds/ and scripts/ live; made on the first start.",
         take: |to, text| value::directory(text).map(|it| to.data = it),
     },
     Setting {
@@ -95,7 +95,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "http",
         value: "ADDR:PORT",
         default: Some("127.0.0.1:8080"),
-        doc: "Where GET /health, /api/v1/scripts and the traces of calls are answered (TCP).",
+        doc: "Where GET /health, the REST API and the traces of calls are answered (TCP).",
         take: |to, text| value::socket(text).map(|it| to.http = it),
     },
     Setting {

@@ -242,7 +242,10 @@ impl ChangeExtension {
     fn read(fields: Fields, now: Option<&Number>, wrong: &mut Vec<FieldError>) -> Self {
         let number = fields.number.and_then(|it| number("number", &it, wrong));
         let password = fields.password.filter(|it| {
-            let why = number.as_ref().or(now).and_then(|own| password::weakness(it, own));
+            // Also without a number, or with a wrong one, the other rules hold.
+            let none = Number(String::new());
+            let own = number.as_ref().or(now).unwrap_or(&none);
+            let why = password::weakness(it, own);
             wrong.extend(why.as_ref().map(|why| error("password", "", why)));
             why.is_none()
         });

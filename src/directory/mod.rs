@@ -78,6 +78,12 @@ impl Directory {
         self.extensions.get(&domain)?.get(number).filter(|it| it.enabled)
     }
 
+    /// The extension of this id, enabled or not.
+    pub fn extension_of(&self, id: ExtensionId) -> Option<&Arc<Extension>> {
+        let (domain, number) = self.places.get(&id)?;
+        self.extensions.get(domain)?.get(number)
+    }
+
     /// The prompt of this name.
     pub fn prompt(&self, name: &str) -> Option<&Arc<Prompt>> {
         self.prompts.get(name)

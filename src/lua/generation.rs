@@ -9,8 +9,8 @@ use mlua::{Function, Lua, MultiValue, Thread, Value};
 use super::errors;
 use super::host::{Host, Loading, Registered, Turn};
 use super::meter::{Limits, Phase};
-use super::nearest::hint;
 use super::sandbox::{self, Sandbox};
+use crate::base::nearest::hint;
 use crate::call::plan::{self, Files, Place, Problem};
 
 /// A generation that calls run on.

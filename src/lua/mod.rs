@@ -21,7 +21,6 @@ mod flow;
 mod generation;
 mod host;
 mod meter;
-mod nearest;
 mod ops;
 mod pattern;
 mod plan;

@@ -7,8 +7,8 @@ use mlua::{Lua, MultiValue, Table, Value};
 
 use super::api::Operation;
 use super::errors;
-use super::nearest::{hint, nearest};
 use crate::base::Cause;
+use crate::base::nearest::{hint, nearest};
 use crate::call::plan::{Op, Outcome, Refusal, Sound};
 
 const TARGETS_MAX: usize = 32;

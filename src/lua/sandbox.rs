@@ -11,10 +11,10 @@ use super::api::{self, CALL, Field, Operation, PBX};
 use super::errors;
 use super::host::{Host, PRELUDE, Registered, Want};
 use super::meter::{ACT, Limits};
-use super::nearest::hint;
 use super::ops;
 use super::route::Pattern;
 use super::text::{self, STRING_MAX};
+use crate::base::nearest::hint;
 use crate::base::{CallId, Rng};
 use crate::call::plan::{State, View, Way};
 

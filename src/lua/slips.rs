@@ -5,7 +5,7 @@
 //! that are written where they are used; what it cannot see, it passes over in silence.
 
 use super::api::{self, CALL, Field, METHODS, OPERATIONS, PBX};
-use super::nearest::hint;
+use crate::base::nearest::hint;
 use crate::call::plan::{Place, Problem};
 
 /// Slips of one file that are told.

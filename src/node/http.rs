@@ -1,5 +1,6 @@
-//! HTTP: `GET /health` and `GET /api/v1/scripts` for monitors, and `GET /api/v1/calls/{id}/trace`
-//! for whoever sits at this machine. Everything else is not found.
+//! HTTP: `GET /health` and `GET /api/v1/scripts` for monitors, `GET /api/v1/calls/{id}/trace` for
+//! whoever sits at this machine, and for everybody with a key the rest of `/api/v1`, which the
+//! keeper answers. Everything else is not found.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,9 +23,10 @@ use crate::base::Mono;
 use crate::call::trace::Depth;
 
 use super::clock::Clock;
-use super::loads;
+use super::keeper::Keeper;
 use super::switch::View;
 use super::traces::Traces;
+use super::{api, loads};
 
 /// Connections at a time; more wait in the listener's queue until one ends.
 const CONNECTIONS_MAX: usize = 128;
@@ -54,15 +56,20 @@ pub(super) async fn bind(at: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until it is dropped.
-pub(super) async fn serve(listener: TcpListener, shelf: Shelf, clock: Clock) -> Infallible {
+pub(super) async fn serve(
+    listener: TcpListener,
+    shelf: Shelf,
+    keeper: Keeper,
+    clock: Clock,
+) -> Infallible {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let place = Arc::clone(&places).acquire_owned().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let shelf = shelf.clone();
+                let (shelf, keeper) = (shelf.clone(), keeper.clone());
                 tokio::spawn(async move {
-                    let conversation = converse(stream, peer.ip(), &shelf, clock);
+                    let conversation = converse(stream, peer.ip(), &shelf, &keeper, clock);
                     _ = tokio::time::timeout(LIFETIME, conversation).await;
                     drop(place);
                 });
@@ -75,10 +82,14 @@ pub(super) async fn serve(listener: TcpListener, shelf: Shelf, clock: Clock) -> 
     }
 }
 
-async fn converse(stream: TcpStream, peer: IpAddr, shelf: &Shelf, clock: Clock) {
-    let answer = |request: Request<Incoming>| {
-        let response = route(&request, peer, shelf, clock.mono());
-        async { Ok::<_, Infallible>(response) }
+async fn converse(stream: TcpStream, peer: IpAddr, shelf: &Shelf, keeper: &Keeper, clock: Clock) {
+    // An answer leaves in two pieces; the second must not wait until the first is acknowledged.
+    _ = stream.set_nodelay(true);
+    let answer = |request: Request<Incoming>| async move {
+        Ok::<_, Infallible>(match is_for_keeper(request.uri().path()) {
+            true => api::answer(keeper, request).await,
+            false => route(&request, peer, shelf, clock.mono()),
+        })
     };
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -90,6 +101,12 @@ async fn converse(stream: TcpStream, peer: IpAddr, shelf: &Shelf, clock: Clock) 
     if let Err(e) = served {
         tracing::debug!("HTTP: {e}");
     }
+}
+
+/// Scripts and traces are read from memory and have rules of their own.
+fn is_for_keeper(path: &str) -> bool {
+    let is_trace = path.starts_with("/api/v1/calls/") && path.ends_with("/trace");
+    path.starts_with("/api/v1/") && path != "/api/v1/scripts" && !is_trace
 }
 
 fn route<B>(request: &Request<B>, peer: IpAddr, shelf: &Shelf, now: Mono) -> Response<Full<Bytes>> {

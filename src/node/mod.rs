@@ -7,7 +7,11 @@
 //!        │   Input: Shutdown   │   Command ─────────────────>  │
 //!        ├────────────────────>│   <───────────────── Event    │
 //!        │<── View, Traces ────┤
-//!                              │
+//!        │                     │
+//!        │ Request   ┌─────────┴───────┐ facts, phones
+//!        └──────────>│  keeper thread  │<─── the switch's Book
+//!         Response   │  Store          │──── Input: Directory, Ask ──> switch
+//!                    └─────────────────┘
 //!  watch thread                │
 //!  files   Input: Scripts      │
 //!        └────────────────────>│
@@ -17,10 +21,14 @@
 //! it is filled. An error that comes from the network ends nothing; a panic of a thread ends the
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
+mod api;
 mod check;
 mod clock;
+mod data;
 mod facts;
+mod flows;
 mod http;
+mod keeper;
 mod loads;
 mod log;
 mod media;

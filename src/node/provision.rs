@@ -1,17 +1,16 @@
-//! `extensions.toml`: who may register. It is written on the first start, and from then on it
-//! belongs to the people of the house; we only read it, strictly.
+//! `extensions.toml`: extensions that a new house begins with. It is read once, strictly, when the
+//! store has never had an extension; from then on the store says who may register.
 
 use std::fmt;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::base::Rng;
-use crate::directory::{Extension, ExtensionId, Number, password};
+use crate::directory::{FieldError, Fields, NewExtension, Number, password};
 
 /// The largest file that is read: about 100,000 extensions.
 const FILE_MAX: u64 = 16 << 20;
@@ -50,39 +49,8 @@ pub(super) fn path(data: &Path) -> PathBuf {
     data.join("extensions.toml")
 }
 
-/// Writes a file with two extensions if there is none; returns them if it did.
-pub(super) fn write_first(file: &Path, rng: &mut Rng) -> Result<Option<Vec<Extension>>, Error> {
-    if file.exists() {
-        return Ok(None);
-    }
-    let extensions = [(1, "1001"), (2, "1002")].map(|(id, number)| {
-        Extension::new(
-            ExtensionId(id),
-            Number::parse(number).expect("digits are a number"),
-            format!("Phone {number}"),
-            password::random(rng),
-        )
-    });
-    // Written beside and then renamed: nobody ever reads half a file.
-    let draft = file.with_extension("toml.new");
-    let written = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)
-        .and_then(|mut it| {
-            it.set_permissions(fs::Permissions::from_mode(0o600))?;
-            it.write_all(print(&extensions).as_bytes())?;
-            it.sync_all()
-        })
-        .and_then(|()| fs::rename(&draft, file));
-    written.map_err(|e| Error::File(file.to_owned(), e))?;
-    Ok(Some(extensions.into()))
-}
-
 /// Reads the file.
-pub(super) fn read(file: &Path) -> Result<Vec<Extension>, Error> {
+pub(super) fn read(file: &Path) -> Result<Vec<NewExtension>, Error> {
     let about = |e| Error::File(file.to_owned(), e);
     let metadata = fs::metadata(file).map_err(about)?;
     if metadata.len() > FILE_MAX {
@@ -112,7 +80,7 @@ struct Row {
 }
 
 /// Reads the text, or says in which line what is wrong.
-fn parse(text: &str) -> Result<Vec<Extension>, (usize, String)> {
+fn parse(text: &str) -> Result<Vec<NewExtension>, (usize, String)> {
     let line_at = |offset: usize| 1 + text.bytes().take(offset).filter(|it| *it == b'\n').count();
     let file: File = toml::from_str(text).map_err(|e| {
         let line = line_at(e.span().map_or(0, |it| it.start));
@@ -134,10 +102,15 @@ fn parse(text: &str) -> Result<Vec<Extension>, (usize, String)> {
             let what = "a name is at most 128 characters without control characters";
             return Err((line_at(name.span().start), what.into()));
         }
-        let name = row.name.map_or_else(|| number.to_string(), Spanned::into_inner);
-        // Lines of a file have no ids of their own; their order will do until they move on.
-        let id = ExtensionId(extensions.len() as i64 + 1);
-        extensions.push(Extension::new(id, number, name, row.password.into_inner()));
+        let fields = Fields {
+            number: Some(number.to_string()),
+            name: row.name.map(Spanned::into_inner),
+            password: Some(row.password.into_inner()),
+            ..Fields::default()
+        };
+        let new = NewExtension::parse(fields);
+        let what = |all: Vec<_>| all.first().map(|it: &FieldError| it.why.clone());
+        extensions.push(new.map_err(|all| (line, what(all).unwrap_or_default()))?);
     }
     Ok(extensions)
 }
@@ -146,39 +119,22 @@ fn is_plain(text: &str) -> bool {
     text.chars().count() <= TEXT_MAX && !text.chars().any(char::is_control)
 }
 
-fn print(extensions: &[Extension]) -> String {
-    let mut text = String::from(
-        "# Who may register. One [[extension]] for each; a phone logs in with number and password.\n\
-         # Read at the start of moonswitch. Keep this file to yourself (chmod 600).\n",
-    );
-    for it in extensions {
-        text += &format!(
-            "\n[[extension]]\nnumber = \"{}\"\nname = \"{}\"\npassword = \"{}\"\n",
-            it.number, it.name, it.password
-        );
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_first_is_read_back() {
-        let mut rng = Rng::from_seed(1);
-        let written = [(1, "1001"), (2, "1002")].map(|(id, number)| {
-            let number = Number::parse(number).unwrap();
-            Extension::new(ExtensionId(id), number, "Ann".into(), password::random(&mut rng))
-        });
-        assert_ne!(written[0].password, written[1].password);
-        assert_eq!(parse(&print(&written)).unwrap(), written);
+    fn every_row_is_taken_over() {
+        let row = |number: &str| {
+            format!("[[extension]]\nnumber = \"{number}\"\npassword = \"abcd1234\"\n")
+        };
+        assert_eq!(parse(&(row("1001") + &row("1002"))).unwrap().len(), 2);
     }
 
     #[test]
     fn an_unknown_key_is_named_with_its_line() {
         let text = "[[extension]]\nnumber = \"1001\"\npasword = \"long enough\"\n";
-        let (line, what) = parse(text).unwrap_err();
+        let (line, what) = parse(text).err().unwrap();
         assert_eq!(line, 3);
         assert!(what.contains("pasword"), "{what}");
     }
@@ -189,14 +145,14 @@ mod tests {
             format!("[[extension]]\nnumber = \"{number}\"\npassword = \"abcd1234\"\n")
         };
         let text = row("1001") + &row("1002") + &row("1001");
-        assert_eq!(parse(&text).unwrap_err(), (8, "1001 stands in line 2 already".into()));
+        assert_eq!(parse(&text).err().unwrap(), (8, "1001 stands in line 2 already".into()));
     }
 
     #[test]
     fn a_password_that_is_guessed_is_refused_without_repeating_it() {
         for weak in ["", "short", "11111111", "12121212", "10000001"] {
             let text = format!("[[extension]]\nnumber = \"10000001\"\npassword = \"{weak}\"\n");
-            let (line, what) = parse(&text).unwrap_err();
+            let (line, what) = parse(&text).err().unwrap();
             assert_eq!(line, 3, "{weak}");
             assert!(weak.is_empty() || !what.contains(weak), "{what}");
         }
@@ -204,12 +160,12 @@ mod tests {
 
     #[test]
     fn broken_toml_and_wrong_types_name_their_line() {
-        assert_eq!(parse("\n\n[[extension\n").unwrap_err().0, 3);
-        assert_eq!(parse("[[extension]]\nnumber = 1001\n").unwrap_err().0, 2);
+        assert_eq!(parse("\n\n[[extension\n").err().unwrap().0, 3);
+        assert_eq!(parse("[[extension]]\nnumber = 1001\n").err().unwrap().0, 2);
         assert_eq!(
-            parse("[[extension]]\nnumber = \"10 01\"\npassword = \"abcd1234\"").unwrap_err().0,
+            parse("[[extension]]\nnumber = \"10 01\"\npassword = \"abcd1234\"").err().unwrap().0,
             2
         );
-        assert_eq!(parse("").unwrap(), []);
+        assert_eq!(parse("").unwrap().len(), 0);
     }
 }

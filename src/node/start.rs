@@ -1,25 +1,29 @@
 //! The start: everything is read, checked and bound before the node says `ready`.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
-use std::fs::{DirBuilder, File};
-use std::io::{self, IsTerminal, Read, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use crate::base::Rng;
+use crate::base::{Rng, Wall};
 use crate::call::plan::Generation;
 use crate::call::{self, Input, Scripts, Source, Switch};
 use crate::config::{Settings, Wrong};
-use crate::directory::{Delta, Extension};
+use crate::directory::{Delta, ExtensionId};
 use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
+use crate::rest::Api;
+use crate::sip::registrar::{Binding, Kept};
+use crate::store::{self, Store};
 
 use super::clock::Clock;
 use super::log::Log;
@@ -31,7 +35,7 @@ use super::switch::View;
 use super::tcp::{CONNECTIONS_MAX, Streams};
 use super::traces::Traces;
 use super::udp::SipSocket;
-use super::{http, log, media, prompts, provision, switch, watch};
+use super::{data, flows, http, keeper, log, media, prompts, provision, switch, watch};
 
 /// Letters that may wait for the switch. Media threads keep theirs when it is full.
 const TO_SWITCH_MAX: usize = 8192;
@@ -42,7 +46,7 @@ const PLANES_MAX: usize = 8;
 /// How often the system may choose a port that is free over UDP alone.
 const SAME_PORT_TRIES: usize = 16;
 /// What phones see in challenges.
-const REALM: &str = "moonswitch";
+pub(super) const REALM: &str = "moonswitch";
 /// When we go after a signal, whatever still runs.
 const LEAVING_MAX: Duration = Duration::from_millis(1900);
 
@@ -53,6 +57,10 @@ pub enum Failure {
     Setting(Wrong),
     /// `extensions.toml` is wrong.
     Provision(provision::Error),
+    /// This variable holds an access key that would be guessed.
+    AdminKey(&'static str),
+    /// The store at this path cannot be opened, read or written.
+    Store(PathBuf, store::Error),
     /// The scripts are wrong: a line for each problem.
     Scripts(Vec<String>),
     /// The system refused something.
@@ -88,7 +96,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let mut signals = Signals::listen().map_err(system("cannot listen to signals"))?;
     let mut rng = seeded().map_err(system("cannot read /dev/urandom"))?;
     below_ephemeral(settings, ports::ephemeral_start())?;
-    let directory = provisioned(settings, &mut rng)?;
+    let clock = Clock::start();
+    let data = data::open(&settings.data, &mut rng, clock.now().wall)?;
     let folder = user_scripts(settings)?;
     let found = folder.read();
 
@@ -100,20 +109,34 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let pools = bind_ports(settings)?;
     streams.leave_room(ports::files_free());
 
-    let clock = Clock::start();
     // Each thread writes at most once.
     let (ended, mut endings) = mpsc::channel(PLANES_MAX + 2);
     let (to_switch, mailbox) = post(TO_SWITCH_MAX).map_err(system("cannot make a queue"))?;
-    let mut inputs: Vec<_> = directory.into_iter().map(Input::Directory).collect();
+    let mut inputs = provisioned(settings, &data.store, clock.now().wall, sip)?;
     let mut planes = Vec::new();
     for (thread, ports) in (0..).zip(pools) {
         inputs.push(Input::Ports { thread, ports: ports.pairs() });
         planes.push(start_plane(ports, to_switch.clone(), clock, rng.fork(), ended.clone())?);
     }
+    let own = Some(sip.ip()).filter(|it| !it.is_unspecified());
+    let server = settings.advertise.or(own).map(|it| it.to_string());
+    let api = Api { server, port: sip.port() };
+    let (keeper, desk) = keeper::new(clock, data.store, api, to_switch.clone());
+    start_thread("keeper", || keeper::run(desk), tell_failure(ended.clone()))?;
     let view = Arc::new(View::default());
     let traces = Arc::new(Traces::new(settings.trace_bytes));
     let shelf = http::Shelf { view: Arc::clone(&view), traces: Arc::clone(&traces) };
-    let desk = switch::Desk { clock, socket, streams, mailbox, planes, view, traces };
+    let desk = switch::Desk {
+        clock,
+        socket,
+        streams,
+        mailbox,
+        planes,
+        book: keeper.book(),
+        counter: keeper.counter(),
+        view,
+        traces,
+    };
     let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
     let beginning = Beginning { told, rng, folder: folder.clone(), found: found.clone(), inputs };
     let generation = start_switch(desk, beginning, ended.clone())?.await;
@@ -121,19 +144,22 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let desk = watch::Desk { folder, clock, switch: to_switch.clone() };
     start_thread("watch", move || watch::run(&desk, found), move |it| _ = ended.try_send(it))?;
 
-    tokio::spawn(http::serve(listener, shelf, clock));
+    tokio::spawn(http::serve(listener, shelf, keeper.clone(), clock));
     log.flush();
     say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
     tokio::select! {
         Some(ending) = endings.recv() => return ending.and(Err(Failure::Broken("switch"))),
         signal = signals.next() => tracing::info!("{signal}: all calls end now"),
     }
-    tokio::select! {
+    let ending = tokio::select! {
         never = ask_to_leave(&to_switch) => match never {},
         Some(ending) = endings.recv() => ending,
         _ = signals.next() => Err(Failure::Hurried),
         () = tokio::time::sleep(LEAVING_MAX) => Err(Failure::Hurried),
-    }
+    };
+    keeper.close();
+    drop(data.lock);
+    ending
 }
 
 /// How a thread ended.
@@ -159,11 +185,17 @@ fn start_switch(
         let mut switch = Switch::new(told, rng, LuaPlan::new(Limits::default()));
         let scripts = Scripts { source: Source::Start, files: found };
         let mut out = Vec::new();
-        match switch.start(desk.clock.now(), scripts, &mut out) {
+        let now = desk.clock.now();
+        match switch.start(now, scripts, &mut out) {
             Ok(generation) => {
+                // Who hears that we are ready finds everything that is provisioned.
+                for input in inputs {
+                    switch.handle(now, input, &mut out);
+                }
                 desk.view.publish(switch.loads());
+                desk.view.count(switch.census());
                 _ = loaded.send(Ok(generation));
-                switch::run(desk, switch, out, inputs)
+                switch::run(desk, switch, out)
             }
             Err(problems) => {
                 let lines = problems.iter().map(|it| folder.describe(it)).collect();
@@ -186,13 +218,17 @@ fn start_plane(
     let (post, mailbox) = post(TO_PLANE_MAX).map_err(system("cannot make a queue"))?;
     let desk = media::Desk { clock, ports, mailbox, switch };
     let work = move || media::run(desk, Plane::new(rng));
-    // A plane ends in order when the switch has ended, which then tells why.
-    start_thread("media", work, move |ending| {
+    start_thread("media", work, tell_failure(ended))?;
+    Ok(post)
+}
+
+/// Planes and keeper end in order when the switch has ended, which then tells why.
+fn tell_failure(ended: mpsc::Sender<Ending>) -> impl FnOnce(Ending) + Send + 'static {
+    move |ending| {
         if ending.is_err() {
             _ = ended.try_send(ending);
         }
-    })?;
-    Ok(post)
+    }
 }
 
 /// Starts a thread whose end, a panic too, is told.
@@ -222,34 +258,40 @@ async fn ask_to_leave(switch: &Post<Input>) -> Infallible {
     std::future::pending().await
 }
 
-/// Reads what is provisioned; on the first start something is provisioned first.
-fn provisioned(settings: &Settings, rng: &mut Rng) -> Result<Vec<Delta>, Failure> {
-    let data = &settings.data;
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .map_err(system(&format!("cannot make the --data directory {}", data.display())))?;
-    let file = provision::path(data);
-    if let Some(extensions) = provision::write_first(&file, rng).map_err(Failure::Provision)? {
-        tracing::info!("first start: the extensions 1001 and 1002 stand in {}", file.display());
-        show(&extensions);
-    }
-    let extensions = provision::read(&file).map_err(Failure::Provision)?;
-    let prompts = prompts::read(&data.join("sounds"));
-    tracing::info!("{} extensions, {} sounds", extensions.len(), prompts.len());
-    let extensions = extensions.into_iter().map(Delta::Extension);
-    Ok(extensions.chain(prompts.into_iter().map(Delta::Prompt)).collect())
-}
-
-/// Shows new passwords to a person who sits before us. They never go into a log or a pipe.
-fn show(extensions: &[Extension]) {
-    if !io::stdout().is_terminal() {
-        return;
-    }
-    for it in extensions {
-        say(&format!("extension {} password {}", it.number, it.password));
-    }
+/// What the store and the data directory hold for the switch to begin with.
+fn provisioned(
+    settings: &Settings,
+    store: &Store,
+    now: Wall,
+    bound: SocketAddr,
+) -> Result<Vec<Input>, Failure> {
+    let about = |error| Failure::Store(settings.data.clone(), error);
+    let extensions = store.read().directory().map_err(about)?;
+    let phones = store.read().registrations(now).map_err(about)?;
+    let prompts = prompts::read(&settings.data.join("sounds"));
+    tracing::info!(
+        "{} extensions, {} phones, {} sounds",
+        extensions.len(),
+        phones.len(),
+        prompts.len()
+    );
+    let numbers: BTreeMap<ExtensionId, String> =
+        extensions.iter().map(|it| (it.id, it.number.to_string())).collect();
+    let mut inputs: Vec<Input> =
+        prompts.into_iter().map(Delta::Prompt).map(Input::Directory).collect();
+    inputs.extend(extensions.into_iter().map(|it| Input::Directory(Delta::Extension(it))));
+    inputs.extend(phones.into_iter().filter_map(|it| {
+        let flow = flows::read(&it.flow, bound)?;
+        Some(Input::Restored(Kept {
+            aor: numbers.get(&it.extension)?.clone(),
+            binding: Binding { contact: it.contact, flow },
+            instance: it.instance,
+            call_id: it.call_id,
+            cseq: it.cseq,
+            left: Duration::from_micros(it.expires.0.saturating_sub(now.0)),
+        }))
+    }));
+    Ok(inputs)
 }
 
 /// The user's directory of scripts.
@@ -314,12 +356,12 @@ fn seeded() -> io::Result<Rng> {
 }
 
 /// Says a line to whoever started us; if nobody listens, that is no reason to end.
-fn say(line: &str) {
+pub(super) fn say(line: &str) {
     let mut stdout = io::stdout().lock();
     _ = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
 }
 
-fn system(what: &str) -> impl FnOnce(io::Error) -> Failure {
+pub(super) fn system(what: &str) -> impl FnOnce(io::Error) -> Failure {
     let what = what.to_owned();
     move |error| Failure::System { what, error }
 }
@@ -327,7 +369,7 @@ fn system(what: &str) -> impl FnOnce(io::Error) -> Failure {
 impl Failure {
     /// Whether something that people wrote is to be changed.
     pub const fn is_setting(&self) -> bool {
-        matches!(self, Self::Setting(_) | Self::Provision(_) | Self::Scripts(_))
+        matches!(self, Self::Setting(_) | Self::Provision(_) | Self::Scripts(_) | Self::AdminKey(_))
     }
 }
 
@@ -336,6 +378,12 @@ impl fmt::Display for Failure {
         match self {
             Self::Setting(it) => it.fmt(f),
             Self::Provision(it) => it.fmt(f),
+            Self::AdminKey(variable) => write!(
+                f,
+                "{variable} is too easily guessed: it wants 20 to 256 letters, digits and signs, \
+                 8 of them different"
+            ),
+            Self::Store(file, error) => write!(f, "{}: {error}", file.display()),
             Self::Scripts(problems) => f.write_str(&problems.join("\n")),
             Self::System { what, error } => write!(f, "{what}: {error}"),
             Self::Broken(thread) => write!(f, "the {thread} thread broke; the log says why"),

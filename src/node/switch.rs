@@ -8,14 +8,15 @@ use std::time::Duration;
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-use crate::base::Mono;
+use crate::base::{Mono, Now};
 use crate::call::plan::Generation;
-use crate::call::{Input, Load, Output, Plan, Standing, Switch};
+use crate::call::{Census, Input, Load, Output, Plan, Standing, Switch};
 use crate::media;
 use crate::sip::Transport;
 
 use super::clock::Clock;
 use super::facts;
+use super::keeper::{Book, Counter};
 use super::post::{Letter, Mailbox, Post};
 use super::tcp::Streams;
 use super::traces::Traces;
@@ -27,6 +28,9 @@ const BATCH: usize = 256;
 const LEAVING: Duration = Duration::from_millis(1500);
 /// How long we stay after the last call, to answer what repeats.
 const GRACE: Duration = Duration::from_millis(100);
+
+/// When what the keeper did not take is offered again.
+const HAND_OVER_AGAIN: Duration = Duration::from_millis(20);
 
 /// A turn that takes longer than this is stuck: nobody waits that long for an answer.
 const TURN_MAX: Duration = Duration::from_secs(2);
@@ -53,40 +57,49 @@ pub(super) struct Desk {
     pub(super) mailbox: Mailbox<Input>,
     /// Where we write to the media threads, by number.
     pub(super) planes: Vec<Post<media::Command>>,
+    /// What is written down of what happens.
+    pub(super) book: Book,
+    /// Where answers are waited for.
+    pub(super) counter: Arc<Counter>,
     /// What we tell the outside.
     pub(super) view: Arc<View>,
     /// What is remembered of the calls.
     pub(super) traces: Arc<Traces>,
 }
 
-/// Does what the switch wants already and takes the `first` inputs, then runs until all calls are
-/// ended after an [`Input::Shutdown`].
+/// Does what the switch wants already, then runs until all calls are ended after an
+/// [`Input::Shutdown`].
 pub(super) fn run<P: Plan>(
     mut desk: Desk,
     mut switch: Switch<P>,
     mut out: Vec<Output>,
-    first: Vec<Input>,
 ) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
     epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
 
-    let now = desk.clock.now();
-    for input in first {
-        switch.handle(now, input, &mut out);
-    }
     let traces = Arc::clone(&desk.traces);
     let mut leave: Option<Leave> = None;
     let mut more = true;
+    let mut behind = false;
+    let mut unwritten = None;
     let mut revision = None;
     loop {
         let streams = desk.streams.poll_timeout();
-        let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next)];
+        let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next), unwritten];
         desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
 
         let now = desk.clock.now();
         desk.view.turn_since.store(now.mono.as_nanos(), Ordering::Relaxed);
+        if desk.book.is_behind() != behind {
+            behind = !behind;
+            tracing::warn!(
+                "calls are written down {}",
+                if behind { "too slowly" } else { "again" }
+            );
+            switch.handle(now, Input::Behind(behind), &mut out);
+        }
         let mut calls_to_end = None;
         let mut give = |switch: &mut Switch<P>, input: Input| {
             // Written down one by one, so that an answer stands below its question.
@@ -108,11 +121,11 @@ pub(super) fn run<P: Plan>(
             switch.handle_timeout(now, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         }
-        desk.act(now.mono, &mut out);
+        desk.act(now, &mut out);
+        unwritten = (!desk.book.hand_over()).then(|| now.mono + HAND_OVER_AGAIN);
 
         let census = switch.census();
-        desk.view.calls.store(census.calls, Ordering::Relaxed);
-        desk.view.registrations.store(census.bindings, Ordering::Relaxed);
+        desk.view.count(census);
         if revision.replace(switch.loads_revision()) != Some(switch.loads_revision()) {
             desk.view.publish(switch.loads());
         }
@@ -131,6 +144,12 @@ impl View {
     pub(super) fn is_alive(&self, now: Mono) -> bool {
         let since = self.turn_since.load(Ordering::Relaxed);
         since == 0 || now.since(Mono::from_nanos(since)) <= TURN_MAX
+    }
+
+    /// Tells how much the switch holds.
+    pub(super) fn count(&self, census: Census) {
+        self.calls.store(census.calls, Ordering::Relaxed);
+        self.registrations.store(census.bindings, Ordering::Relaxed);
     }
 
     /// Calls that are not over.
@@ -198,7 +217,7 @@ impl Desk {
         true
     }
 
-    fn act(&mut self, now: Mono, out: &mut Vec<Output>) {
+    fn act(&mut self, now: Now, out: &mut Vec<Output>) {
         let mut rung = 0_u64;
         for output in out.drain(..) {
             match output {
@@ -214,11 +233,18 @@ impl Desk {
                     plane.put_patiently(command);
                     rung |= 1 << (thread % 64);
                 }
-                Output::Fact(fact) => facts::log(&fact),
+                Output::Fact(fact) => {
+                    facts::log(&fact);
+                    self.book.note(fact);
+                }
+                Output::Phone { tenant, extension, contact, kept } => {
+                    self.book.phone(now, (tenant, extension), contact, kept);
+                }
+                Output::Told { ticket, answer } => self.counter.bring(ticket, answer),
                 Output::Traced(_) => {}
             }
         }
-        self.streams.flush(now);
+        self.streams.flush(now.mono);
         for (number, plane) in self.planes.iter().enumerate() {
             if rung & (1 << (number % 64)) != 0 {
                 plane.ring();

@@ -35,6 +35,23 @@ pub struct Binding {
     pub flow: Flow,
 }
 
+/// All that is known of a phone, for those who remember it longer than we live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The extension's number.
+    pub aor: String,
+    /// The phone.
+    pub binding: Binding,
+    /// What it calls itself (RFC 5626 §4.1).
+    pub instance: Option<String>,
+    /// The Call-ID of its REGISTER (§10.3, 7).
+    pub call_id: String,
+    /// The sequence number of its REGISTER.
+    pub cseq: u32,
+    /// How long the registration still holds.
+    pub left: Duration,
+}
+
 #[derive(Debug)]
 struct Entry {
     aor: String,
@@ -98,6 +115,11 @@ impl Registrar {
             Contacts::List(list) => {
                 let wishes = self.read(aor, call_id, cseq, request.expires(), &list)?;
                 for wish in wishes {
+                    // A device that comes with another address has left its old one.
+                    let before = self.find(aor, &wish).and_then(|id| self.bindings.get(&id));
+                    let before = before.map(|it| it.binding.contact.clone());
+                    let left = before.filter(|it| *it != wish.contact);
+                    changes.extend(left.map(|it| (it, Duration::ZERO)));
                     changes.push(self.bind(now, aor, flow, call_id, cseq, wish));
                 }
             }
@@ -112,6 +134,37 @@ impl Registrar {
             |id: &u64| self.bindings.get(id).is_some_and(|it| !is_reachable(it.binding.flow));
         let gone: Vec<u64> = ids.into_iter().filter(is_gone).collect();
         gone.into_iter().filter_map(|id| self.remove(id)).map(|it| it.contact).collect()
+    }
+
+    /// Takes out all phones of an extension; returns their contacts.
+    pub fn forget(&mut self, aor: &str) -> Vec<String> {
+        self.sweep(aor, |_| false)
+    }
+
+    /// Takes a phone in that had registered before we lived. Only what [`Self::kept`] has told.
+    pub fn restore(&mut self, now: Mono, kept: Kept) {
+        let Kept { aor, binding, instance, call_id, cseq, left } = kept;
+        let held = self.by_aor.get(&aor).map_or(0, Vec::len);
+        if held >= BINDINGS_MAX {
+            return;
+        }
+        self.last += 1;
+        self.by_aor.entry(aor.clone()).or_default().push(self.last);
+        let entry = Entry { aor, binding, instance, call_id, cseq, at: now + left };
+        self.expiry.set(self.last, Some(entry.at));
+        self.bindings.insert(self.last, entry);
+    }
+
+    /// All that is known of an extension's phone with this contact.
+    pub fn kept(&self, now: Mono, aor: &str, contact: &str) -> Option<Kept> {
+        let ids = self.by_aor.get(aor)?;
+        let all = ids.iter().filter_map(|id| self.bindings.get(id));
+        all.map(|it| it.keep(now)).find(|it| it.binding.contact == contact)
+    }
+
+    /// All phones from the one after `skip`, `take` of them, in the order in which they came.
+    pub fn all(&self, now: Mono, skip: usize, take: usize) -> impl Iterator<Item = Kept> {
+        self.bindings.values().skip(skip).take(take).map(move |it| it.keep(now))
     }
 
     /// The phones of an extension, in the order in which they came.
@@ -241,6 +294,19 @@ impl Registrar {
             .filter_map(|id| self.bindings.get(id))
             .map(|it| format!("<{}>;expires={}", it.binding.contact, (it.at - now).as_secs()))
             .collect()
+    }
+}
+
+impl Entry {
+    fn keep(&self, now: Mono) -> Kept {
+        Kept {
+            aor: self.aor.clone(),
+            binding: self.binding.clone(),
+            instance: self.instance.clone(),
+            call_id: self.call_id.clone(),
+            cseq: self.cseq,
+            left: self.at - now,
+        }
     }
 }
 

@@ -210,6 +210,19 @@ impl Write<'_> {
     }
 }
 
+impl Write<'_> {
+    /// Gives the first key of the house another token, unless it was taken away.
+    pub(super) fn renew_first_key(&self, token: &str, now: Wall) -> Result<(), Error> {
+        let prefix: String = token.chars().take(PREFIX_LEN).collect();
+        let done = self.db.execute(
+            "UPDATE access_key SET hash = ?1, prefix = ?2, updated_at = max(updated_at + 1, ?3)
+             WHERE id = 1 AND deleted_at IS NULL AND hash != ?1",
+            (&hash(token)[..], prefix, from_wall(now)),
+        );
+        done.map(|_| ()).map_err(|e| Error::or_taken(e, "key"))
+    }
+}
+
 impl Role {
     /// Its word.
     pub fn word(self) -> &'static str {

@@ -37,7 +37,8 @@ const NAME_MAX: usize = 253;
 
 impl Store {
     /// Gives an empty file its first tenant, domain, user and access key. Returns the key if it was
-    /// made here, to be shown once; on later starts nothing happens.
+    /// made here, to be shown once. On later starts a key that people have chosen takes the place
+    /// of the first one, unless that was taken away; else nothing happens.
     ///
     /// # Errors
     /// When the chosen key is weak, or the file cannot be written.
@@ -45,6 +46,9 @@ impl Store {
         self.write(Durable::Yes, |write, rng| {
             let tenants = "SELECT count(*) FROM tenant";
             if write.db.query_row(tenants, [], |row| row.get::<_, i64>(0))? > 0 {
+                if let Some(chosen) = first.admin_key {
+                    write.renew_first_key(keys::chosen(chosen)?, now)?;
+                }
                 return Ok(None);
             }
             let tenant = write.tenant("House", now, rng)?;

@@ -16,6 +16,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
     ("call", &["base", "sip", "sdp", "media", "directory"]),
     ("lua", &["base", "directory", "call::plan"]),
     ("store", &["base", "directory", "call::event"]),
+    ("rest", &["base", "directory", "store", "call"]),
     ("sim", &["base", "config", "sip", "sdp", "rtp", "audio", "media", "directory", "call", "lua"]),
     (
         "node",
@@ -31,6 +32,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
             "call",
             "lua",
             "store",
+            "rest",
             "sim",
         ],
     ),
@@ -48,6 +50,7 @@ pub(crate) const ROOMS: &[(&str, &[&str])] = &[
             "call",
             "lua",
             "store",
+            "rest",
             "sim",
             "node",
         ],

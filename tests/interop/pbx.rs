@@ -47,17 +47,23 @@ impl Pbx {
         let file = scratch.file("extensions.toml");
         fs::write(&file, rows.concat()).unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::begin(scratch, sip, words)
+        Self::begin(scratch, sip, words, &[])
     }
 
     /// Starts one on a data directory and waits until it is ready.
     pub(crate) fn start_in(scratch: Scratch) -> Self {
-        Self::begin(scratch, "127.0.0.1:0", &[])
+        Self::start_told(scratch, &[])
     }
 
-    fn begin(scratch: Scratch, sip: &str, words: &[&str]) -> Self {
+    /// The same with these variables set.
+    pub(crate) fn start_told(scratch: Scratch, variables: &[(&str, &str)]) -> Self {
+        Self::begin(scratch, "127.0.0.1:0", &[], variables)
+    }
+
+    fn begin(scratch: Scratch, sip: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = command(scratch.path(), sip)
             .args(words)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()
@@ -82,6 +88,11 @@ impl Pbx {
     /// The ready line.
     pub(crate) fn ready(&self) -> &str {
         &self.ready
+    }
+
+    /// Where its data is.
+    pub(crate) fn data(&self) -> &Path {
+        self.scratch.path()
     }
 
     /// Its process id.
@@ -164,6 +175,13 @@ impl Pbx {
         std::mem::replace(&mut self.scratch, Scratch::new("pbx-ended"))
     }
 
+    /// Kills it; what it leaves behind is for the next start.
+    pub(crate) fn kill(mut self) -> Scratch {
+        _ = self.child.kill();
+        self.wait();
+        std::mem::replace(&mut self.scratch, Scratch::new("pbx-killed"))
+    }
+
     fn bound(&self, key: &str) -> SocketAddr {
         let value = self.ready.split_whitespace().find_map(|it| it.strip_prefix(key));
         value.unwrap().parse().unwrap()
@@ -180,6 +198,11 @@ impl Drop for Pbx {
     }
 }
 
+/// Runs the binary to its end with these variables set.
+pub(crate) fn run_with(data: &Path, variables: &[(&str, &str)]) -> Output {
+    command(data, "127.0.0.1:0").envs(variables.iter().copied()).output().unwrap()
+}
+
 /// Runs the binary to its end.
 pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
     command(data, "127.0.0.1:0").args(words).output().unwrap()
@@ -189,7 +212,8 @@ pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
 pub(crate) fn command(data: &Path, sip: &str) -> Command {
     let (low, high) = audio_ports();
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
-    command.env_remove("MOONSWITCH_LOG").arg("serve").arg("--data").arg(data);
+    command.env_remove("MOONSWITCH_LOG").env_remove("MOONSWITCH_ADMIN_KEY");
+    command.arg("serve").arg("--data").arg(data);
     let (sip, rtp) = (format!("--sip={sip}"), format!("--rtp={low}-{high}"));
     command.args([&sip, "--http=127.0.0.1:0", &rtp]);
     command

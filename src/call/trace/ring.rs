@@ -79,7 +79,10 @@ impl Ring {
             }
             Output::Fact(fact) => self.fact(now, fact),
             Output::Traced(Traced { call, detail }) => self.detail(now.mono, *call, detail),
-            Output::Media { .. } | Output::Trusted { .. } => {}
+            Output::Media { .. }
+            | Output::Trusted { .. }
+            | Output::Phone { .. }
+            | Output::Told { .. } => {}
         }
     }
 

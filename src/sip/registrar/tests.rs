@@ -59,9 +59,29 @@ fn a_device_with_a_new_address_replaces_its_old_one() {
     let mut it = Registrar::default();
     let contact = |host| format!("<sip:a@{host}>;+sip.instance=\"<urn:uuid:1>\"");
     it.register(at(0), "1001", flow(1), &register(1, &contact("x"), 600)).unwrap();
-    it.register(at(0), "1001", flow(2), &register(2, &contact("y"), 600)).unwrap();
+    let moved = it.register(at(0), "1001", flow(2), &register(2, &contact("y"), 600)).unwrap();
+    let changes = [("sip:a@x", 0), ("sip:a@y", 600)];
+    assert_eq!(moved.changes, changes.map(|(it, s)| (it.to_owned(), Duration::from_secs(s))));
     let bound: Vec<_> = it.bindings("1001").map(|it| it.contact.as_str()).collect();
     assert_eq!(bound, ["sip:a@y"]);
+}
+
+#[test]
+fn what_is_kept_of_a_phone_makes_the_same_phone_again() {
+    let mut before = Registrar::default();
+    let contact = "<sip:a@x>;+sip.instance=\"<urn:uuid:1>\"";
+    before.register(at(0), "1001", flow(1), &register(7, contact, 600)).unwrap();
+    let kept = before.kept(at(100), "1001", "sip:a@x").unwrap();
+    assert_eq!(kept.left, Duration::from_secs(500));
+    let mut it = Registrar::default();
+    it.restore(at(5), kept.clone());
+    assert_eq!(it.kept(at(5), "1001", "sip:a@x"), Some(kept));
+    assert_eq!(it.poll_timeout(), Some(at(505)));
+    let late = it.register(at(6), "1001", flow(1), &register(7, "<sip:a@x>", 600));
+    assert_eq!(late, Err(Refused::OutOfOrder), "its sequence goes on");
+    assert_eq!(it.all(at(6), 0, 10).count(), 1);
+    assert_eq!(it.forget("1001"), ["sip:a@x"]);
+    assert!(it.is_empty() && it.poll_timeout().is_none());
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! The name that was probably meant.
 
 /// The candidate nearest to `word`, when one is near.
-pub(super) fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = 1 + word.len() / 4;
     let best = among.into_iter().map(|it| (distance(word, it), it)).min()?;
     (best.0 > 0 && best.0 <= near).then_some(best.1)
 }
 
 /// `(did you mean 'x'?)` with a blank before it, or nothing.
-pub(super) fn hint<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> String {
+pub fn hint<'a>(word: &str, among: impl IntoIterator<Item = &'a str>) -> String {
     nearest(word, among).map_or_else(String::new, |it| format!(" (did you mean '{it}'?)"))
 }
 

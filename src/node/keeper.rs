@@ -1,0 +1,366 @@
+//! The keeper: the one thread that owns the [`Store`]. It writes facts and phones in groups, and
+//! answers requests that provision or ask, each when it is durable.
+//!
+//! The switch never waits for it: what the queue does not take stays in the switch's [`Book`], and
+//! when too much waits there are no new calls until it is written. The keeper waits for the switch
+//! when the switch's queue is full; so of the two only one ever waits.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::base::{Mono, Now};
+use crate::call::event::What;
+use crate::call::{Answer, Fact, Input, Question, Ticket};
+use crate::directory::{ExtensionId, TenantId};
+use crate::rest::{Api, Finish, Reply, Request, Response};
+use crate::sip::registrar::Kept;
+use crate::store::{Change, Registration, Store};
+
+use super::clock::Clock;
+use super::flows;
+use super::post::Post;
+
+/// Jobs that may wait for the keeper.
+const JOBS_MAX: usize = 1024;
+/// Jobs that are taken before something is written.
+const BATCH: usize = 64;
+/// How long a fact may wait to be written, and how many make a group.
+const FACTS_WAIT: Duration = Duration::from_millis(50);
+const FACTS_GROUP: usize = 256;
+/// How long a phone may wait to be written, and how many make a group.
+const PHONES_WAIT: Duration = Duration::from_millis(500);
+const PHONES_GROUP: usize = 1024;
+/// After a write that failed the next one comes no sooner than this.
+const AGAIN: Duration = Duration::from_millis(500);
+/// Facts that may wait anywhere; with more there are no new calls.
+const BEHIND: usize = 10_000;
+/// With more than this what calls do is not written any more.
+const WAITING_MAX: usize = 200_000;
+/// How long the last facts may take to be written when we end.
+const CLOSING: Duration = Duration::from_millis(500);
+
+/// The way to the keeper for those who ask.
+#[derive(Clone, Debug)]
+pub(super) struct Keeper {
+    jobs: SyncSender<Job>,
+    waiting: Arc<AtomicUsize>,
+    counter: Arc<Counter>,
+}
+
+/// Where answers of the switch are waited for.
+#[derive(Debug, Default)]
+pub(super) struct Counter {
+    next: AtomicU64,
+    open: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
+}
+
+/// What happened, on its way from the switch to the keeper.
+#[derive(Debug)]
+pub(super) struct Book {
+    keeper: Keeper,
+    facts: Vec<Fact>,
+    phones: Vec<Change>,
+    lost: u64,
+}
+
+/// What the keeper's thread works with.
+pub(super) struct Desk {
+    /// The time.
+    pub(super) clock: Clock,
+    /// The file.
+    pub(super) store: Store,
+    /// What requests come to.
+    pub(super) api: Api,
+    /// Who carries out what was provisioned.
+    pub(super) switch: Post<Input>,
+    jobs: Receiver<Job>,
+    waiting: Arc<AtomicUsize>,
+    counter: Arc<Counter>,
+    facts: Vec<Fact>,
+    phones: Vec<Change>,
+    facts_due: Option<Mono>,
+    phones_due: Option<Mono>,
+}
+
+/// What a request has come to.
+#[derive(Debug)]
+pub(super) enum Served {
+    /// An answer.
+    Now(Response),
+    /// An answer when the switch has given one.
+    Then(oneshot::Receiver<Answer>, Finish),
+}
+
+#[derive(Debug)]
+enum Job {
+    Facts(Vec<Fact>),
+    Phones(Vec<Change>),
+    Request(Request, oneshot::Sender<Served>),
+    Close(SyncSender<()>),
+}
+
+/// A keeper, and the desk that its thread is to work at.
+pub(super) fn new(clock: Clock, store: Store, api: Api, switch: Post<Input>) -> (Keeper, Desk) {
+    let (sender, jobs) = sync_channel(JOBS_MAX);
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::new(Counter::default());
+    let keeper =
+        Keeper { jobs: sender, waiting: Arc::clone(&waiting), counter: Arc::clone(&counter) };
+    let desk = Desk {
+        clock,
+        store,
+        api,
+        switch,
+        jobs,
+        waiting,
+        counter,
+        facts: Vec::new(),
+        phones: Vec::new(),
+        facts_due: None,
+        phones_due: None,
+    };
+    (keeper, desk)
+}
+
+/// Runs until nobody is left who could ask, or until it is closed.
+pub(super) fn run(mut desk: Desk) -> io::Result<()> {
+    let mut closed = None;
+    while closed.is_none() {
+        let due = [desk.facts_due, desk.phones_due].into_iter().flatten().min();
+        let first = match due {
+            None => desk.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => desk.jobs.recv_timeout(at - desk.clock.mono()),
+        };
+        if matches!(first, Err(RecvTimeoutError::Disconnected)) {
+            break;
+        }
+        // What waits already shares the next write.
+        let more = std::iter::from_fn(|| desk.jobs.try_recv().ok()).take(BATCH);
+        for job in first.into_iter().chain(more.collect::<Vec<_>>()) {
+            match job {
+                Job::Close(done) => closed = Some(done),
+                job => desk.take(job),
+            }
+        }
+        let now = desk.clock.mono();
+        if desk.facts_due.is_some_and(|at| at <= now) {
+            desk.write_facts();
+        }
+        if desk.phones_due.is_some_and(|at| at <= now) {
+            desk.write_phones();
+        }
+    }
+    while !desk.facts.is_empty() && desk.write_facts() {}
+    desk.write_phones();
+    _ = closed.map(|it| it.try_send(()));
+    Ok(())
+}
+
+impl Keeper {
+    /// Asks for a request to be answered; nothing when the keeper has too much to do.
+    pub(super) async fn serve(&self, request: Request) -> Option<Served> {
+        let (reply, served) = oneshot::channel();
+        self.jobs.try_send(Job::Request(request, reply)).ok()?;
+        served.await.ok()
+    }
+
+    /// Where the switch's answers go.
+    pub(super) fn counter(&self) -> Arc<Counter> {
+        Arc::clone(&self.counter)
+    }
+
+    /// A book for the switch to write in.
+    pub(super) fn book(&self) -> Book {
+        Book { keeper: self.clone(), facts: Vec::new(), phones: Vec::new(), lost: 0 }
+    }
+
+    /// Has everything written that was handed over. When the disk does not take it, so be it.
+    pub(super) fn close(&self) {
+        let (done, written) = sync_channel(1);
+        if self.jobs.try_send(Job::Close(done)).is_ok() {
+            _ = written.recv_timeout(CLOSING);
+        }
+    }
+}
+
+impl Counter {
+    /// A new ticket and its answer.
+    fn open(&self) -> (Ticket, oneshot::Receiver<Answer>) {
+        let ticket = Ticket(self.next.fetch_add(1, Ordering::Relaxed));
+        let (sender, receiver) = oneshot::channel();
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who does not wait any more is forgotten; the others are as many as HTTP connections.
+        open.retain(|_, it| !it.is_closed());
+        open.insert(ticket, sender);
+        (ticket, receiver)
+    }
+
+    /// Brings an answer to whoever waits for it.
+    pub(super) fn bring(&self, ticket: Ticket, answer: Answer) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(it) = open.remove(&ticket) {
+            _ = it.send(answer);
+        }
+    }
+}
+
+impl Book {
+    /// Takes a fact down. Those without a call are for the log alone.
+    pub(super) fn note(&mut self, fact: Fact) {
+        if fact.call.is_none() {
+            return;
+        }
+        if self.keeper.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
+            self.lost += 1;
+            if self.lost.is_power_of_two() {
+                tracing::error!("{} facts are lost: they cannot be written", self.lost);
+            }
+            return;
+        }
+        self.keeper.waiting.fetch_add(1, Ordering::Relaxed);
+        self.facts.push(fact);
+    }
+
+    /// Takes down that a phone has come, stayed or gone.
+    pub(super) fn phone(
+        &mut self,
+        now: Now,
+        (tenant, extension): (TenantId, ExtensionId),
+        contact: String,
+        kept: Option<Kept>,
+    ) {
+        if self.phones.len() >= WAITING_MAX {
+            return;
+        }
+        let gone = Change::Gone { tenant, extension, contact: contact.clone() };
+        let change = kept.and_then(|it| {
+            let left = u64::try_from(it.left.as_micros()).unwrap_or_default();
+            Some(Change::Put(Registration {
+                tenant,
+                extension,
+                contact,
+                flow: flows::print(it.binding.flow)?,
+                expires: crate::base::Wall(now.wall.0.saturating_add(left)),
+                call_id: it.call_id,
+                cseq: it.cseq,
+                instance: it.instance,
+            }))
+        });
+        self.phones.push(change.unwrap_or(gone));
+    }
+
+    /// Hands over what was taken down, as far as the keeper takes it; whether all of it was.
+    pub(super) fn hand_over(&mut self) -> bool {
+        if !self.facts.is_empty()
+            && let Err(TrySendError::Full(Job::Facts(facts))) =
+                self.keeper.jobs.try_send(Job::Facts(std::mem::take(&mut self.facts)))
+        {
+            self.facts = facts;
+        }
+        if !self.phones.is_empty()
+            && let Err(TrySendError::Full(Job::Phones(phones))) =
+                self.keeper.jobs.try_send(Job::Phones(std::mem::take(&mut self.phones)))
+        {
+            self.phones = phones;
+        }
+        self.facts.is_empty() && self.phones.is_empty()
+    }
+
+    /// Whether so much waits to be written that there should be no new calls.
+    pub(super) fn is_behind(&self) -> bool {
+        self.keeper.waiting.load(Ordering::Relaxed) > BEHIND
+    }
+}
+
+impl Desk {
+    fn take(&mut self, job: Job) {
+        let now = self.clock.mono();
+        match job {
+            Job::Facts(facts) => {
+                // That somebody was answered is what people pay for: it is written at once, and
+                // with it what came before.
+                let answered = facts.iter().any(|it| matches!(it.what, What::Answered { .. }));
+                self.facts.extend(facts);
+                let due = match answered || self.facts.len() >= FACTS_GROUP {
+                    true => now,
+                    false => now + FACTS_WAIT,
+                };
+                // A group that could not be written has its time; new facts do not hurry it.
+                self.facts_due = Some(self.facts_due.map_or(due, |it| it.min(due).max(now)));
+            }
+            Job::Phones(phones) => {
+                self.phones.extend(phones);
+                let due = match self.phones.len() >= PHONES_GROUP {
+                    true => now,
+                    false => now + PHONES_WAIT,
+                };
+                self.phones_due = Some(self.phones_due.map_or(due, |it| it.min(due)));
+            }
+            Job::Request(request, reply) => {
+                let served = self.serve(&request);
+                _ = reply.send(served);
+            }
+            Job::Close(_) => {}
+        }
+    }
+
+    fn serve(&mut self, request: &Request) -> Served {
+        match self.api.answer(&mut self.store, request, self.clock.now().wall) {
+            Reply::Now(response) => Served::Now(response),
+            Reply::Then { deltas, question, finish } => {
+                // In the order of their writes: of two changes of one extension the later wins.
+                for delta in deltas {
+                    self.switch.put_patiently(Input::Directory(delta));
+                }
+                Served::Then(self.ask(question), finish)
+            }
+        }
+    }
+
+    fn ask(&self, question: Question) -> oneshot::Receiver<Answer> {
+        let (ticket, answer) = self.counter.open();
+        self.switch.put_patiently(Input::Ask { ticket, question });
+        self.switch.ring();
+        answer
+    }
+
+    /// Whether it could be done.
+    fn write_facts(&mut self) -> bool {
+        self.facts_due = None;
+        let group = self.facts.len().min(FACTS_GROUP * 4);
+        let (now, later) = self.facts.split_at(group);
+        match self.store.append(TenantId::FIRST, now) {
+            Ok(()) => {
+                self.facts_due = (!later.is_empty()).then(|| self.clock.mono());
+                self.facts.drain(..group);
+                self.waiting.fetch_sub(group, Ordering::Relaxed);
+                true
+            }
+            Err(e) => {
+                tracing::error!("{} facts wait: {e}", self.facts.len());
+                self.facts_due = Some(self.clock.mono() + AGAIN);
+                false
+            }
+        }
+    }
+
+    fn write_phones(&mut self) {
+        self.phones_due = None;
+        match self.store.write_registrations(&self.phones, self.clock.now().wall) {
+            Ok(()) => self.phones.clear(),
+            Err(e) => {
+                tracing::error!("{} registrations wait: {e}", self.phones.len());
+                // Phones register again and again; the newest are the ones that matter.
+                let too_many = self.phones.len().saturating_sub(BEHIND);
+                self.phones.drain(..too_many);
+                self.phones_due = Some(self.clock.mono() + AGAIN);
+            }
+        }
+    }
+}
