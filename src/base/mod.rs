@@ -1,10 +1,11 @@
-//! Words everybody uses: time, ids, randomness, keyed maps, timers, causes.
+//! Words everybody uses: time, ids, randomness, keyed maps, timers, causes, JSON strings.
 //!
 //! This room knows no other room and does no I/O. Time and randomness are values that the driver
 //! hands in; nothing here reads a clock.
 
 pub mod cause;
 pub mod id;
+pub mod json;
 pub mod map;
 pub mod nearest;
 pub mod rng;

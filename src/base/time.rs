@@ -73,6 +73,25 @@ impl Wall {
     }
 }
 
+impl fmt::Display for Wall {
+    /// As RFC 3339 writes it, in UTC.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (days, second) = (self.as_secs() / 86_400, self.as_secs() % 86_400);
+        // Days since 1 March of the year 0, in eras of 400 years that all have the same length.
+        let days = days + 719_468;
+        let (era, of_era) = (days / 146_097, days % 146_097);
+        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year + year / 4 - year / 100);
+        let month = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * month + 2) / 5 + 1;
+        let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+        let year = era * 400 + year + next;
+        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+        let millis = self.0 / 1000 % 1000;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+    }
+}
+
 /// What the driver says of the time, with every input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
@@ -80,4 +99,24 @@ pub struct Now {
     pub mono: Mono,
     /// For what people read.
     pub wall: Wall,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_one_of_the_calendar() {
+        for (seconds, want) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399, "2000-02-28T23:59:59.000Z"),
+            (951_827_696, "2000-02-29T12:34:56.000Z"),
+            (1_735_689_599, "2024-12-31T23:59:59.000Z"),
+            (1_893_456_000, "2030-01-01T00:00:00.000Z"),
+            (4_107_542_399, "2100-02-28T23:59:59.000Z"),
+            (4_107_542_400, "2100-03-01T00:00:00.000Z"),
+        ] {
+            assert_eq!(Wall(seconds * 1_000_000).to_string(), want);
+        }
+    }
 }

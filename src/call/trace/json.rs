@@ -1,8 +1,7 @@
 //! A trace for programs: one JSON object (RFC 8259), times in microseconds since the first record.
 
-use std::fmt::Write as _;
-
 use super::{Detail, Entry, Record, Trace, Way, mask, words};
+use crate::base::json::quoted;
 
 pub(super) fn print(trace: &Trace) -> String {
     let legs: Vec<String> = trace
@@ -75,22 +74,4 @@ fn record(trace: &Trace, it: &Record) -> Option<String> {
 
 fn text(trace: &Trace, entry: &Entry) -> Option<String> {
     words(trace, entry).map(|it| quoted(&it))
-}
-
-/// A JSON string (RFC 8259 §7).
-fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for it in text.chars() {
-        match it {
-            '"' | '\\' => out.extend(['\\', it]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            it if it.is_control() => _ = write!(out, "\\u{:04x}", u32::from(it)),
-            it => out.push(it),
-        }
-    }
-    out.push('"');
-    out
 }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use super::mask::{plain, text};
 use super::{Depth, Entry, Heard, Trace, Way, words};
-use crate::base::{LegId, Wall};
+use crate::base::LegId;
 use crate::sip::message::Message;
 
 /// How far apart the columns stand.
@@ -26,7 +26,7 @@ const COLUMNS_MAX: usize = 8;
 pub(super) fn print(trace: &Trace, depth: Depth) -> String {
     let mut out = String::new();
     let Trace { call, from, to, began, .. } = trace;
-    _ = writeln!(out, "call {call}: {} calls {}, {}", plain(from), plain(to), Date(*began));
+    _ = writeln!(out, "call {call}: {} calls {}, {}", plain(from), plain(to), began);
     for it in &trace.legs {
         let (leg, who, sip_call_id) = (it.id, plain(&it.who), plain(&it.sip_call_id));
         _ = writeln!(out, "  leg {leg}: {who}, Call-ID {sip_call_id}");
@@ -208,40 +208,5 @@ fn clipped(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
         Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
         None => text.to_owned(),
-    }
-}
-
-/// A moment as RFC 3339 writes it, in UTC.
-struct Date(Wall);
-
-impl std::fmt::Display for Date {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (days, second) = (self.0.as_secs() / 86_400, self.0.as_secs() % 86_400);
-        // Days since 1 March of the year 0, in eras of 400 years that all have the same length.
-        let days = days + 719_468;
-        let (era, of_era) = (days / 146_097, days % 146_097);
-        let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-        let of_year = of_era - (365 * year + year / 4 - year / 100);
-        let month = (5 * of_year + 2) / 153;
-        let day = of_year - (153 * month + 2) / 5 + 1;
-        let (month, next) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-        let year = era * 400 + year + next;
-        let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-        let millis = self.0.0 / 1000 % 1000;
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_date_is_one_of_the_calendar() {
-        let date = |secs: u64| Date(Wall(secs * 1_000_000)).to_string();
-        assert_eq!(date(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(date(951_827_696), "2000-02-29T12:34:56.000Z");
-        assert_eq!(date(1_893_456_000), "2030-01-01T00:00:00.000Z");
-        assert_eq!(date(4_107_542_399), "2100-02-28T23:59:59.000Z");
     }
 }

@@ -307,6 +307,7 @@ fn bytes_of(entry: &Entry) -> usize {
             from.len() + to.len() + sip_call_id.len()
         }
         Entry::Fact(What::Dialled { target, .. }) => target.len(),
+        Entry::Fact(What::FellBack { to }) => to.file.len(),
         Entry::Fact(_) => 0,
         Entry::Detail(Detail::Asked { what, at }) => what.len() + at.file.len(),
         Entry::Detail(_) => 0,

@@ -11,7 +11,7 @@ use super::super::{Input, Output};
 use super::{Depth, Detail, Ring, Traced};
 use crate::base::{CallId, Cause, LegId, Mono, Now, Rng, Wall};
 use crate::media::Stats;
-use crate::sip::{Flow, Transport};
+use crate::sip::{Connection, Flow, Transport};
 
 const MEGABYTE: usize = 1 << 20;
 
@@ -169,6 +169,31 @@ fn a_message_from_elsewhere_is_said_to_be() {
     ring.heard(now(1), &Input::Message { flow: elsewhere, bytes });
     let ladder = ring.find("last").unwrap().ladder(Depth::Lines);
     assert_eq!(ladder.matches("that peer: 203.0.113.9:6060").count(), 1, "{ladder}");
+}
+
+#[test]
+fn a_message_of_a_stream_is_written_down_like_a_datagram() {
+    let mut ring = Ring::new(MEGABYTE);
+    begin(&mut ring, 1);
+    let bytes = Bytes::from(message("INVITE sip:1002@pbx SIP/2.0", "call-1", "", ""));
+    let flow = Flow { transport: Transport::Tcp(Connection(7)), ..flow() };
+    ring.heard(now(0), &Input::Message { flow, bytes: bytes.clone() });
+    ring.done(now(1), &Output::Send { flow, bytes });
+    let ladder = ring.find("last").unwrap().ladder(Depth::Lines);
+    assert_eq!(ladder.matches("INVITE sip:1002@pbx").count(), 2, "{ladder}");
+}
+
+#[test]
+fn who_ended_a_leg_and_which_layer_took_it_is_told() {
+    let mut ring = Ring::new(MEGABYTE);
+    begin(&mut ring, 1);
+    fact(&mut ring, 1, 1, What::FellBack { to: place() });
+    let (leg, cause, status) = (LegId(2), Cause::Busy, Some(486));
+    fact(&mut ring, 1, 2, What::LegEnded { leg, cause, status, by: By::Script });
+    let ladder = ring.find("last").unwrap().ladder(Depth::Lines);
+    for line in ["goes on below, at main.lua:2", "busy (486), by the script"] {
+        assert!(ladder.contains(line), "{line}\n{ladder}");
+    }
 }
 
 #[test]
