@@ -169,13 +169,11 @@ impl<P: Plan> Switch<P> {
         }
         let caller = &mut self.calls.get_mut(&id)?.caller;
         let audio = caller.audio.as_mut()?;
-        let (thread, stream) = (audio.thread, audio.stream);
         let signalling = caller.flow.remote.ip();
-        if let (Some(text), Some(agreed)) = (&audio.said, &audio.agreed) {
+        if let Some(text) = audio.said.clone() {
             // Who had early media need not have spoken: its silence counts from now.
-            let command = Command::Agree { stream, agreed: agreed.clone(), signalling };
-            out.push(Output::Media { thread, command });
-            return Some(text.clone());
+            audio.remind(signalling, out);
+            return Some(text);
         }
         let offer = caller.offered.as_ref()?;
         let codecs = callee.map_or_else(|| offer.codecs(), |it| vec![it.codec.clone()]);
@@ -231,7 +229,6 @@ impl Audio {
         signalling: IpAddr,
         out: &mut Vec<Output>,
     ) {
-        self.agreed = Some(agreed.clone());
         let detail = Detail::Agreed {
             leg,
             codec: agreed.codec.clone(),
@@ -239,9 +236,16 @@ impl Audio {
             remote: agreed.remote,
             direction: agreed.direction,
         };
+        self.agreed = Some(agreed);
+        self.remind(signalling, out);
+        out.push(Output::Traced(Traced { call, detail }));
+    }
+
+    /// The plane is told what holds.
+    fn remind(&self, signalling: IpAddr, out: &mut Vec<Output>) {
+        let Some(agreed) = self.agreed.clone() else { return };
         let command = Command::Agree { stream: self.stream, agreed, signalling };
         out.push(Output::Media { thread: self.thread, command });
-        out.push(Output::Traced(Traced { call, detail }));
     }
 
     /// What we say of ourselves towards the peer of this flow.

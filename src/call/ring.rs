@@ -11,7 +11,7 @@ use super::event::{By, What};
 use super::leg::{Job, Leg, Ring, Target};
 use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
-use super::switch::{Switch, tell};
+use super::switch::{Held, Switch, tell};
 use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, OpId, StreamId};
 use crate::media::Tone;
@@ -203,13 +203,13 @@ impl<P: Plan> Switch<P> {
     /// Nothing is heard of a peer any more: it is treated as if it had hung up. A caller who is not
     /// answered yet only listens, and may.
     pub(super) fn stream_silent(&mut self, now: Now, stream: StreamId, out: &mut Vec<Output>) {
-        let Some(id) = self.streams.get(&stream).map(|it| it.call) else { return };
+        let Some(Held { call: id, leg, .. }) = self.streams.get(&stream).copied() else { return };
         let Some(call) = self.calls.get(&id).filter(|it| it.is_answered()) else { return };
-        let caller = call.caller.id;
-        let mut legs = call.callees.iter().chain(std::iter::once(&call.caller));
-        let is_it = |it: &&Leg| it.audio.as_ref().is_some_and(|it| it.stream == stream);
-        let Some(leg) = legs.find(is_it).map(|it| it.id) else { return };
-        if leg != caller {
+        if call.caller.id != leg {
+            // Its stream may outlive a leg until the plane has closed it.
+            if call.callees.iter().all(|it| it.id != leg) {
+                return;
+            }
             self.endpoint.hang_up(now.mono, leg, &Reason::of(Cause::Lost));
         }
         self.leg_left(now, id, leg, Cause::Lost, By::House, out);

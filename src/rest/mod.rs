@@ -244,22 +244,7 @@ impl fmt::Debug for Request {
 
 /// A moment as people and programs read it (RFC 3339), in UTC.
 fn moment(at: Wall) -> Json {
-    let seconds = at.as_secs();
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // The calendar repeats every 400 years, of 146,097 days; years here begin on 1 March.
-    let shifted = days + 719_468;
-    let (era, day) = (shifted / 146_097, shifted % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = year + era * 400 + later;
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    let millis = at.0 / 1000 % 1000;
-    Json::Text(format!(
-        "{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z"
-    ))
+    Json::Text(at.to_string())
 }
 
 #[cfg(test)]

@@ -45,8 +45,8 @@ fn record(trace: &Trace, it: &Record) -> Option<String> {
             )
         }
         Entry::Detail(Detail::Agreed { leg, codec, local, remote, .. }) => format!(
-            r#""kind":"audio","leg":"{leg}","codec":"{}","local":"{local}","remote":"{remote}","text":{}"#,
-            codec.name(),
+            r#""kind":"audio","leg":"{leg}","codec":{},"local":"{local}","remote":"{remote}","text":{}"#,
+            quoted(codec.name()),
             text(trace, &it.entry)?
         ),
         Entry::Detail(Detail::Closed { leg, stats }) => format!(

@@ -310,6 +310,10 @@ fn bytes_of(entry: &Entry) -> usize {
         Entry::Fact(What::FellBack { to }) => to.file.len(),
         Entry::Fact(_) => 0,
         Entry::Detail(Detail::Asked { what, at }) => what.len() + at.file.len(),
+        // Unless we know it, its name and parameters are the peer's.
+        Entry::Detail(Detail::Agreed { codec, .. }) => {
+            codec.name().len() + codec.parameters().len()
+        }
         Entry::Detail(_) => 0,
     }
 }
