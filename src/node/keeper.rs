@@ -312,7 +312,12 @@ impl Desk {
 
     fn serve(&mut self, request: &Request) -> Served {
         match self.api.answer(&mut self.store, request, self.clock.now().wall) {
-            Reply::Now(response) => Served::Now(response),
+            Reply::Now(response) => {
+                if let Some(trouble) = &response.trouble {
+                    tracing::error!("{request:?}: {trouble}");
+                }
+                Served::Now(response)
+            }
             Reply::Then { deltas, question, finish } => {
                 // In the order of their writes: of two changes of one extension the later wins.
                 for delta in deltas {

@@ -9,8 +9,8 @@
 //!    in the order of the answers, and then the question; its answer makes the response. So what
 //!    was changed is seen by the next SIP message after the response.
 //!
-//! Every request but those to unknown paths needs an access key (`Authorization: Bearer …`); what a
-//! key allows is in its roles. Everything is scoped to the key's tenant.
+//! Every request needs an access key (`Authorization: Bearer …`), also one to a path that is not
+//! there; what a key allows is in its roles. Everything is scoped to the key's tenant.
 
 mod calls;
 mod cdrs;
@@ -71,6 +71,8 @@ pub struct Response {
     pub headers: Vec<(&'static str, String)>,
     /// The body; with 204 there is none.
     pub body: String,
+    /// What only the log is told.
+    pub trouble: Option<String>,
 }
 
 /// What a request comes to.
@@ -205,11 +207,11 @@ impl Response {
 
     fn new(status: u16, body: &Json) -> Self {
         let body = body.to_string();
-        Self { status, kind: "application/json", headers: Vec::new(), body }
+        Self { status, kind: "application/json", headers: Vec::new(), body, trouble: None }
     }
 
     fn nothing() -> Self {
-        Self { status: 204, kind: "application/json", headers: Vec::new(), body: String::new() }
+        Self { status: 204, body: String::new(), ..Self::new(204, &Json::Null) }
     }
 
     fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {

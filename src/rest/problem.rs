@@ -13,6 +13,8 @@ pub(super) struct Problem {
     detail: String,
     errors: Vec<FieldProblem>,
     allow: Option<&'static str>,
+    /// What only the log is told.
+    trouble: Option<String>,
 }
 
 /// A field is wrong.
@@ -28,7 +30,7 @@ pub(super) struct FieldProblem {
 
 impl Problem {
     pub(super) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), allow: None }
+        Self { status, code, detail: detail.into(), errors: Vec::new(), allow: None, trouble: None }
     }
 
     /// There is no such thing, or not for this caller.
@@ -66,6 +68,7 @@ impl Problem {
         let fields = fields.into_iter().map(|(name, it)| (name.to_owned(), it)).collect();
         let mut response = Response::new(self.status, &Json::Object(fields));
         response.kind = "application/problem+json";
+        response.trouble = self.trouble;
         if let Some(allow) = self.allow {
             response.headers.push(("Allow", allow.to_owned()));
         }
@@ -126,7 +129,10 @@ impl From<store::Error> for Problem {
                 Self::new(507, "disk_full", "the disk is full: nothing was changed")
             }
             store::Error::Busy => Self::new(503, "busy", "the store is busy: nothing was changed"),
-            _ => Self::new(500, "store", "the store failed: nothing was changed; its log says why"),
+            error => {
+                let detail = "the store failed: nothing was changed; the log says why";
+                Self { trouble: Some(error.to_string()), ..Self::new(500, "store", detail) }
+            }
         }
     }
 }
