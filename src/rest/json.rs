@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::base::json::quoted;
+
 /// A value. Numbers are whole: nothing that is provisioned has a fraction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Json {
@@ -62,7 +64,7 @@ impl fmt::Display for Json {
             Self::Null => f.write_str("null"),
             Self::Bool(it) => it.fmt(f),
             Self::Int(it) => it.fmt(f),
-            Self::Text(it) => quote(it, f),
+            Self::Text(it) => f.write_str(&quoted(it)),
             Self::List(all) => {
                 f.write_char('[')?;
                 for (at, it) in all.iter().enumerate() {
@@ -75,7 +77,7 @@ impl fmt::Display for Json {
                 f.write_char('{')?;
                 for (at, (name, it)) in all.iter().enumerate() {
                     f.write_str(if at > 0 { "," } else { "" })?;
-                    quote(name, f)?;
+                    f.write_str(&quoted(name))?;
                     f.write_char(':')?;
                     it.fmt(f)?;
                 }
@@ -83,22 +85,6 @@ impl fmt::Display for Json {
             }
         }
     }
-}
-
-fn quote(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_char('"')?;
-    for it in text.chars() {
-        match it {
-            '"' => f.write_str("\\\"")?,
-            '\\' => f.write_str("\\\\")?,
-            '\n' => f.write_str("\\n")?,
-            '\r' => f.write_str("\\r")?,
-            '\t' => f.write_str("\\t")?,
-            it if it.is_control() => write!(f, "\\u{:04x}", u32::from(it))?,
-            it => f.write_char(it)?,
-        }
-    }
-    f.write_char('"')
 }
 
 struct Reader<'a> {
