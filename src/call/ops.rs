@@ -10,8 +10,7 @@ use super::plan::{End, Op, Outcome, Place, Plan, Sound, State};
 use super::switch::{Switch, tell};
 use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, OpId};
-use crate::media::Tone;
-use crate::media::{Command, Source};
+use crate::media::{Command, Source, Tone};
 use crate::sip::invite::Reason;
 
 /// How long a caller hears that a script has failed.
