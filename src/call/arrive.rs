@@ -142,7 +142,7 @@ impl<P: Plan> Switch<P> {
         &mut self,
         now: Now,
         request: Request,
-        offered: Session,
+        offered: Option<Session>,
         hops: u32,
         view: View,
         out: &mut Vec<Output>,
@@ -160,7 +160,7 @@ impl<P: Plan> Switch<P> {
             who: view.from.clone(),
             flow,
             audio: None,
-            offered: Some(offered),
+            offered,
             offer: None,
             rang: false,
         };
@@ -248,15 +248,15 @@ fn user_of(uri: &str) -> Option<String> {
 const USER_LEN_MAX: usize = 128;
 
 /// The offer that an INVITE carries, or the status that refuses it. An INVITE without one wants
-/// ours, which comes later: 488 now.
-fn offer_of(request: &Request) -> Result<Session, u16> {
+/// ours (RFC 3261 §13.2.1).
+fn offer_of(request: &Request) -> Result<Option<Session>, u16> {
     let message = &request.message;
     if message.body().is_empty() {
-        return Err(488);
+        return Ok(None);
     }
     match message.content_type() {
         Some(it) if it.trim().eq_ignore_ascii_case("application/sdp") => {
-            Session::parse(message.body()).map_err(|_| 400)
+            Session::parse(message.body()).map(Some).map_err(|_| 400)
         }
         _ => Err(415),
     }

@@ -10,6 +10,7 @@ mod ask;
 mod audio;
 pub mod event;
 mod leg;
+mod modify;
 mod ops;
 mod phones;
 pub mod plan;

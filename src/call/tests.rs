@@ -90,19 +90,6 @@ fn a_later_offer_keeps_the_codec_that_both_legs_speak_and_raises_the_version() {
 }
 
 #[test]
-fn a_later_offer_without_the_codec_is_refused_and_the_call_goes_on() {
-    let mut it = House::with_phones(&[BOB]);
-    let ok = it.talk("8");
-    let agreed = it.agreed.clone();
-    it.hears(ANN, &later("INVITE", 2, &ok, &OFFER.replace("0 8", "0")));
-    assert!(it.last(ANN).starts_with("SIP/2.0 488"));
-    assert_eq!((it.agreed.len(), it.switch.census().calls), (agreed.len(), 1));
-    it.hears(ANN, &later("ACK", 2, &ok, ""));
-    it.hears(ANN, &later("BYE", 3, &ok, ""));
-    assert!(it.last(BOB).starts_with("BYE "));
-}
-
-#[test]
 fn a_port_is_free_again_when_its_stream_is_closed_and_only_once() {
     let mut it = House::with_phones(&[BOB]);
     let ok = it.talk("0");

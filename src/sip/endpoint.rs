@@ -74,6 +74,8 @@ pub(super) struct TxId(u64);
 pub(super) enum Timer {
     Tx(TxId),
     Leg(LegId),
+    /// A transaction of ours whose leg is over.
+    Orphan(TxId),
 }
 
 /// A transaction, its flow and what it belongs to.
@@ -173,6 +175,7 @@ impl Endpoint {
             match timer {
                 Timer::Tx(id) => self.drive(now, id, Drive::Timeout, None),
                 Timer::Leg(leg) => self.leg_timeout(now, leg),
+                Timer::Orphan(id) => self.forget(id),
             }
         }
     }
@@ -413,7 +416,7 @@ impl Endpoint {
                 (Done::Pass, Some(leg), Some(response)) => {
                     self.invite_answered(now, leg, id, response);
                 }
-                (Done::Failed(why), Some(leg), _) => self.unanswered(leg, id, why),
+                (Done::Failed(why), Some(leg), _) => self.unanswered(now, leg, id, why),
                 // An ACK that matches a 2xx's transaction belongs to the dialog, by its To tag.
                 (Done::PassAck, _, Some(ack)) => {
                     self.acked(now, &Request { message: ack.clone(), flow });
@@ -432,6 +435,7 @@ impl Endpoint {
             self.by_key.remove(&tx.key);
             self.connections.closed(tx.flow, id);
             self.timers.set(Timer::Tx(id), None);
+            self.timers.set(Timer::Orphan(id), None);
         }
     }
 
