@@ -151,7 +151,10 @@ impl<P: Plan> Switch<P> {
         let local = audio.local(&self.endpoint, caller.flow);
         let Some(offer) = caller.offered.as_ref() else {
             // RFC 3261 §13.2.1: its INVITE had no offer, so ours stands in the 200.
-            let codecs = callee.map_or_else(|| OURS.to_vec(), |it| vec![it.codec.clone()]);
+            // A choice of its own that is not the callee's is brought to the callee afterwards.
+            let own = callee.map(|it| it.codec.clone());
+            let others = OURS.into_iter().filter(|it| own.as_ref() != Some(it));
+            let codecs: Vec<Codec> = own.iter().cloned().chain(others).collect();
             let offer = sdp::offer(&local, &codecs);
             let text = offer.text().to_owned();
             caller.begin_offer(offer, Wish { direction: Direction::SendRecv, codecs });

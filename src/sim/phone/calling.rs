@@ -304,6 +304,9 @@ impl Phone {
             return self.say(now, this, 491, None, out);
         }
         if let Later::Refuse(status) = self.behaviour.later {
+            if status == 481 {
+                call.end(Ending::Lost);
+            }
             return self.say(now, this, status, None, out);
         }
         call.dialog.retarget(invite);
