@@ -158,12 +158,14 @@ fn anybody(dice: &mut Rng) -> Behaviour {
     let refusals = [488, 491, 500, 481, 408, 603];
     // Whole seconds, so that both sometimes do something at the same moment.
     let sometime = |dice: &mut Rng, per_mille| dice.hits(per_mille).then(|| secs(dice.below(8)));
+    let hold_after = sometime(dice, 400);
     Behaviour {
         reply,
         cancel_after: dice.hits(400).then(|| some(dice, 8_000)),
         hang_up_after: Some(secs(dice.below(12))),
-        vanish_after: sometime(dice, 30),
-        hold_after: sometime(dice, 400),
+        // Whoever holds may be silent for ever, even when it is gone: session timers come later.
+        vanish_after: sometime(dice, 50).filter(|_| hold_after.is_none()),
+        hold_after,
         resume_after: sometime(dice, 400),
         hold: [Hold::SendOnly, Hold::Inactive, Hold::Nowhere][dice.below(3) as usize],
         recode: sometime(dice, 300).map(|it| (it, lists[dice.below(4) as usize].clone())),

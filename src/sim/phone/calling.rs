@@ -9,7 +9,7 @@ use crate::base::Mono;
 use crate::sip::message::{Message, Method, Name, Writer};
 
 use super::call::Act;
-use super::client::Purpose;
+use super::client::{Client, Purpose};
 use super::served::Served;
 use super::session::Session;
 use super::{Call, Ending, Later, Letter, Offers, Out, Phase, Phone, Reply, Side};
@@ -260,6 +260,7 @@ impl Phone {
             (Method::Bye, Some(nth)) => {
                 self.say(now, this, 200, None, out);
                 self.refuse_invite_of(now, nth, out);
+                self.abandon(now, nth);
                 self.end(nth, Ending::HungUpByPeer);
             }
             (Method::Options, _) => self.say(now, this, 200, None, out),
@@ -414,7 +415,14 @@ impl Phone {
         self.calls[nth].phase = Phase::Leaving;
         self.calls[nth].plans.clear();
         self.calls[nth].hush();
+        self.abandon(now, nth);
         self.request(now, Purpose::Bye(nth), 0, out);
+    }
+
+    /// Nobody waits for the answers to what was asked within a call.
+    fn abandon(&mut self, now: Mono, nth: usize) {
+        let asked = |it: &&mut Client| it.purpose == Purpose::Invite(nth);
+        self.clients.iter_mut().filter(asked).for_each(|it| it.cancelled(now));
     }
 
     /// Gives up, as soon as that is allowed: a provisional response must have come (RFC 3261 §9.1).

@@ -7,6 +7,8 @@ use super::*;
 use crate::base::Rng;
 use crate::sip::{Flow, Transport};
 
+mod modify;
+
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\n";
 
 #[test]
@@ -416,6 +418,7 @@ impl Table {
             .map(|it| match it {
                 EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
                 EndpointEvent::Leg(_, Event::Offered { .. }) => "Offered".to_owned(),
+                EndpointEvent::Leg(_, Event::Modified { .. }) => "Modified".to_owned(),
                 EndpointEvent::Leg(_, it) => format!("{it:?}"),
                 EndpointEvent::Stranger(_) => "stranger".to_owned(),
             })
