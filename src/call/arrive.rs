@@ -9,6 +9,7 @@ use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
+use crate::sip::invite::{ANONYMOUS, NOWHERE};
 use crate::sip::message::{Method, Name, Uri, Writer};
 use crate::sip::registrar::{EXPIRES_MIN, Refused};
 
@@ -101,7 +102,8 @@ impl<P: Plan> Switch<P> {
         let Some(user) = self.authenticate(now, &request) else { return };
         let message = &request.message;
         let Ok(from) = message.from() else { return };
-        if user_of(from.uri).as_deref() != Some(user.as_str()) {
+        let is_hidden = is_anonymous(from.uri);
+        if !is_hidden && user_of(from.uri).as_deref() != Some(user.as_str()) {
             return self.endpoint.reply_stateless(&request, 403, |it| it);
         }
         let uri = message.request_uri().unwrap_or_default();
@@ -119,7 +121,8 @@ impl<P: Plan> Switch<P> {
             .display
             .map(|it| it.into_owned())
             .filter(|it| !it.is_empty())
-            .or_else(|| self.directory.extension(&user).map(|it| it.name.clone()));
+            .or_else(|| self.directory.extension(&user).map(|it| it.name.clone()))
+            .filter(|_| !is_hidden);
         let headers = message
             .others()
             .filter(|it| it.0.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("x-")))
@@ -127,7 +130,7 @@ impl<P: Plan> Switch<P> {
             .collect();
         let view = View {
             direction: Way::Internal,
-            from: user.clone(),
+            from: if is_hidden { ANONYMOUS.to_owned() } else { user.clone() },
             from_name,
             to,
             extension: Some(user),
@@ -157,7 +160,7 @@ impl<P: Plan> Switch<P> {
         }
         let caller = Leg {
             id: leg,
-            who: view.from.clone(),
+            who: view.extension.clone().unwrap_or_else(|| view.from.clone()),
             flow,
             audio: None,
             offered,
@@ -242,6 +245,11 @@ impl<P: Plan> Switch<P> {
 fn user_of(uri: &str) -> Option<String> {
     let user = Uri::parse(uri).ok()?.user_decoded()?.into_owned();
     (!user.is_empty() && user.len() <= USER_LEN_MAX).then_some(user)
+}
+
+/// Whether a caller wants to be nobody (RFC 3323 §4.1.1.3).
+fn is_anonymous(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|it| it.host.eq_ignore_ascii_case(NOWHERE))
 }
 
 /// The longest number that anybody may dial.

@@ -41,7 +41,9 @@ impl<P: Plan> Switch<P> {
         }
         let mut targets = Vec::new();
         let mut budget = LEGS_MAX;
-        for name in names {
+        // Whoever is named twice rings once.
+        let is_first = |(nth, name): &(usize, &String)| !names[..*nth].contains(name);
+        for (_, name) in names.iter().enumerate().filter(is_first) {
             let bindings: Vec<Binding> =
                 self.registrar.bindings(name).take(budget).cloned().collect();
             budget -= bindings.len();

@@ -1,7 +1,7 @@
 //! A description of a peer, as types.
 
-use super::{Codec, Direction};
 use super::line::Line;
+use super::{Codec, Direction};
 
 /// What a peer described. Attributes that we have no use for are not kept.
 ///

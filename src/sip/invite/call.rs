@@ -33,7 +33,10 @@ impl Endpoint {
         let flow = it.flow;
         let host = self.address(flow).ip();
         let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
-        let address = format!("<sip:{}@{host}>", it.from);
+        let address = match it.from {
+            ANONYMOUS => format!("<sip:{ANONYMOUS}@{NOWHERE}>"),
+            from => format!("<sip:{from}@{host}>"),
+        };
         let from = match it.from_name {
             Some(name) => format!("{} {address}", quoted(name)),
             None => address,
@@ -76,13 +79,7 @@ impl Endpoint {
     }
 
     /// A transaction of this leg came to nothing: no answer, no ACK, or its peer is out of reach.
-    pub(in crate::sip) fn unanswered(
-        &mut self,
-        now: Mono,
-        leg: LegId,
-        tx: TxId,
-        why: Failure,
-    ) {
+    pub(in crate::sip) fn unanswered(&mut self, now: Mono, leg: LegId, tx: TxId, why: Failure) {
         if self.is_inviting(leg, tx) {
             // §8.1.3.1: as if a 408 had come. A flow that is gone has its own word, RFC 5626 §11.5.
             let status = if why == Failure::Unreachable { 430 } else { 408 };
@@ -171,6 +168,11 @@ impl Endpoint {
         }
     }
 }
+
+/// The user and the host of a caller who wants to be nobody (RFC 3323 §4.1.1.3).
+pub const ANONYMOUS: &str = "anonymous";
+/// See [`ANONYMOUS`].
+pub const NOWHERE: &str = "anonymous.invalid";
 
 /// The most forks of one INVITE whose 2xx are answered: each costs a BYE and its repeats.
 const FORKS_MAX: usize = 8;

@@ -29,7 +29,7 @@ use crate::base::map::Keyed;
 use crate::base::{Cause, LegId, Map, Mono};
 use modify::Modify;
 
-pub use call::Invitation;
+pub use call::{ANONYMOUS, Invitation, NOWHERE};
 
 /// What happens to a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]

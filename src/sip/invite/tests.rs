@@ -190,7 +190,10 @@ fn a_cancelled_reinvite_leaves_the_call_up() {
     it.sent();
     it.hears(&within("CANCEL", 2, &tag, "r1"));
     assert_eq!(it.sent(), ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
-    assert_eq!((it.told(), it.endpoint.dialogs()), (vec!["Offered".to_owned(), "Withdrawn".to_owned()], 1));
+    assert_eq!(
+        (it.told(), it.endpoint.dialogs()),
+        (vec!["Offered".to_owned(), "Withdrawn".to_owned()], 1)
+    );
 }
 
 #[test]

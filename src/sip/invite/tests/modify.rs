@@ -118,7 +118,8 @@ fn a_refused_offer_changes_nothing_and_a_lost_call_is_over() {
         assert_eq!(it.told(), [format!("NotModified {{ status: {} }}", &status[..3])]);
         assert!(it.endpoint.is_quiet(LEG), "{status}");
     }
-    for (status, has_bye) in [("481 Gone", false), ("408 Request Timeout", true), ("404 Lost", true)]
+    for (status, has_bye) in
+        [("481 Gone", false), ("408 Request Timeout", true), ("404 Lost", true)]
     {
         let mut it = Table::up();
         let invite = it.offers();
