@@ -237,6 +237,16 @@ impl World {
         self.with(phone, |phone, now, out| phone.dial(now, number, out));
     }
 
+    /// A phone watches a number; see [`Phone::watch`].
+    pub fn watch(&mut self, phone: usize, number: &str, package: &str) {
+        self.with(phone, |phone, now, out| phone.watch(now, number, package, 3600, out));
+    }
+
+    /// A phone gives up watching everything.
+    pub fn unwatch(&mut self, phone: usize) {
+        self.with(phone, Phone::unwatch);
+    }
+
     /// A phone leaves the network without a word.
     pub fn vanish(&mut self, phone: usize) {
         self.with(phone, |phone, _, _| phone.vanish());
@@ -481,7 +491,10 @@ impl World {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
             }
-            Output::Trusted { .. } | Output::Phone { .. } | Output::Told { .. } => {}
+            Output::Trusted { .. }
+            | Output::Phone { .. }
+            | Output::Watch { .. }
+            | Output::Told { .. } => {}
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);
