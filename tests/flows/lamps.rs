@@ -2,10 +2,11 @@
 
 use moonswitch::call::Input;
 use moonswitch::directory::{Delta, Extension, ExtensionId, Number, Waiting};
+use moonswitch::sim::net::Fate;
 use moonswitch::sim::phone::{Behaviour, Registered, Watch};
 use moonswitch::sim::{Config, World};
 
-use crate::world::{ANN, BOB, assert_nothing_left, secs, two_phones};
+use crate::world::{ANN, BOB, assert_nothing_left, secs, shipped, two_phones};
 
 /// The phone that watches.
 const CORA: usize = 2;
@@ -69,7 +70,7 @@ fn the_numbers_of_states_rise_and_none_comes_twice() {
         world.run_for(secs(30));
     }
     let version = |body: &str| -> u32 {
-        let rest = body.split_once("version=\"").expect("it has a version").1;
+        let rest = body.split_once("dialog-info\" version=\"").expect("it has a version").1;
         rest.split('"').next().and_then(|it| it.parse().ok()).expect("a number")
     };
     let versions: Vec<u32> = watch(&world).notes.iter().map(|it| version(&it.body)).collect();
@@ -171,4 +172,55 @@ fn a_deleted_extension_is_not_watched_any_more() {
     let last = watch(&world).notes.last().expect("it was told");
     assert_eq!(last.state, "terminated;reason=noresource");
     assert_eq!(world.census().map(|it| it.subscriptions), Some(0));
+}
+
+#[test]
+fn lamps_go_on_after_a_restart_with_higher_numbers() {
+    for seed in 0..20 {
+        let mut world = office(Config::clear(seed), Behaviour::default(), "dialog");
+        world.dial(ANN, "1002");
+        world.run_until(secs(20), |it| it.phone(BOB).calls().iter().any(|it| it.confirmed));
+        world.run_for(secs(1));
+        assert_eq!(states(&world).last(), Some(&"confirmed"));
+        let before = watch(&world).notes.len();
+        world.restart(shipped());
+        world.run_for(secs(2));
+        let notes = &watch(&world).notes;
+        assert!(notes.len() > before, "seed {seed}: the lamp was not told\n{}", world.trace.text());
+        assert_eq!(states(&world).last(), Some(&"idle"), "the call is gone");
+        assert!(notes.is_sorted_by(|a, b| a.cseq < b.cseq), "{notes:?}");
+        world.hang_up(ANN);
+        world.hang_up(BOB);
+        world.run_for(secs(60));
+        world.dial(ANN, "1002");
+        world.run_for(secs(2));
+        assert_eq!(states(&world).last(), Some(&"early"), "{}", world.trace.text());
+        world.run_for(secs(30));
+        world.unwatch(CORA);
+        world.run_for(secs(2));
+        assert!(watch(&world).is_over());
+        assert_nothing_left(&mut world);
+    }
+}
+
+#[test]
+fn a_slow_phone_gets_the_latest_state_and_no_queue_of_old_ones() {
+    let mut world = office(Config::clear(9), Behaviour::default(), "dialog");
+    let told = watch(&world).notes.len();
+    let deaf_until = world.now() + secs(25);
+    world.meddle(move |now, letter| {
+        let is_answer = letter.bytes.starts_with(b"SIP/2.0 200");
+        let of_notify = letter.bytes.windows(7).any(|it| it == b" NOTIFY");
+        if is_answer && of_notify && now < deaf_until { Fate::Lose } else { Fate::Fly }
+    });
+    for _ in 0..2 {
+        world.dial(ANN, "1002");
+        world.run_for(secs(12));
+    }
+    assert_eq!(watch(&world).notes.len(), told + 1, "only the first was under way");
+    world.run_for(secs(10));
+    assert_eq!(watch(&world).notes.len(), told + 2, "and then the state of now");
+    assert_eq!(states(&world).last(), Some(&"idle"));
+    world.unwatch(CORA);
+    assert_nothing_left(&mut world);
 }

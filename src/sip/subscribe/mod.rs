@@ -206,9 +206,7 @@ impl Endpoint {
 
     /// Sends a NOTIFY with the state of now, under the name `ask`. Only after [`Event::Due`].
     pub fn notify(&mut self, now: Mono, id: SubId, ask: AskId, text: &str) {
-        let Some(it) = self.subscriptions.by_id.get_mut(&id).filter(|it| it.busy.is_none()) else {
-            return;
-        };
+        let Some(it) = self.subscriptions.by_id.get_mut(&id) else { return };
         it.is_stirred = false;
         it.busy = Some(ask);
         it.version = it.version.saturating_add(1);
