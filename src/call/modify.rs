@@ -219,7 +219,8 @@ impl<P: Plan> Switch<P> {
     ) {
         let refused = match shared {
             Some(codec) => {
-                legs.map(|it| self.answer_later(now, id, it, &[codec.clone()], out).is_err())
+                let codec = std::slice::from_ref(&codec);
+                legs.map(|it| self.answer_later(now, id, it, codec, out).is_err())
             }
             None => [false, true],
         };

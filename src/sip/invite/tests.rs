@@ -424,6 +424,7 @@ impl Table {
                 EndpointEvent::Leg(_, Event::Modified { .. }) => "Modified".to_owned(),
                 EndpointEvent::Leg(_, it) => format!("{it:?}"),
                 EndpointEvent::Stranger(_) => "stranger".to_owned(),
+                it => format!("{it:?}"),
             })
             .collect()
     }
