@@ -9,6 +9,7 @@ use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
+use crate::sip::invite::{ANONYMOUS, NOWHERE};
 use crate::sip::message::{Method, Name, Uri, Writer};
 use crate::sip::registrar::{EXPIRES_MIN, Refused};
 
@@ -106,7 +107,8 @@ impl<P: Plan> Switch<P> {
         let Some(user) = self.authenticate(now, &request) else { return };
         let message = &request.message;
         let Ok(from) = message.from() else { return };
-        if user_of(from.uri).as_deref() != Some(user.as_str()) {
+        let is_hidden = is_anonymous(from.uri);
+        if !is_hidden && user_of(from.uri).as_deref() != Some(user.as_str()) {
             return self.endpoint.reply_stateless(&request, 403, |it| it);
         }
         let uri = message.request_uri().unwrap_or_default();
@@ -124,7 +126,8 @@ impl<P: Plan> Switch<P> {
             .display
             .map(|it| it.into_owned())
             .filter(|it| !it.is_empty())
-            .or_else(|| self.directory.extension(&user).map(|it| it.name.clone()));
+            .or_else(|| self.directory.extension(&user).map(|it| it.name.clone()))
+            .filter(|_| !is_hidden);
         let headers = message
             .others()
             .filter(|it| it.0.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("x-")))
@@ -132,7 +135,7 @@ impl<P: Plan> Switch<P> {
             .collect();
         let view = View {
             direction: Way::Internal,
-            from: user.clone(),
+            from: if is_hidden { ANONYMOUS.to_owned() } else { user.clone() },
             from_name,
             to,
             extension: Some(user),
@@ -147,7 +150,7 @@ impl<P: Plan> Switch<P> {
         &mut self,
         now: Now,
         request: Request,
-        offered: Session,
+        offered: Option<Session>,
         hops: u32,
         view: View,
         out: &mut Vec<Output>,
@@ -162,10 +165,10 @@ impl<P: Plan> Switch<P> {
         }
         let caller = Leg {
             id: leg,
-            who: view.from.clone(),
+            who: view.extension.clone().unwrap_or_else(|| view.from.clone()),
             flow,
             audio: None,
-            offered: Some(offered),
+            offered,
             offer: None,
             rang: false,
         };
@@ -249,19 +252,24 @@ pub(super) fn user_of(uri: &str) -> Option<String> {
     (!user.is_empty() && user.len() <= USER_LEN_MAX).then_some(user)
 }
 
+/// Whether a caller wants to be nobody (RFC 3323 §4.1.1.3).
+fn is_anonymous(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|it| it.host.eq_ignore_ascii_case(NOWHERE))
+}
+
 /// The longest number that anybody may dial.
 const USER_LEN_MAX: usize = 128;
 
 /// The offer that an INVITE carries, or the status that refuses it. An INVITE without one wants
-/// ours, which comes later: 488 now.
-fn offer_of(request: &Request) -> Result<Session, u16> {
+/// ours (RFC 3261 §13.2.1).
+fn offer_of(request: &Request) -> Result<Option<Session>, u16> {
     let message = &request.message;
     if message.body().is_empty() {
-        return Err(488);
+        return Ok(None);
     }
     match message.content_type() {
         Some(it) if it.trim().eq_ignore_ascii_case("application/sdp") => {
-            Session::parse(message.body()).map_err(|_| 400)
+            Session::parse(message.body()).map(Some).map_err(|_| 400)
         }
         _ => Err(415),
     }

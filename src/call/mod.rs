@@ -11,6 +11,7 @@ mod audio;
 pub mod event;
 mod lamps;
 mod leg;
+mod modify;
 mod ops;
 mod phones;
 pub mod plan;

@@ -17,6 +17,7 @@ use crate::directory::Directory;
 use crate::media;
 use crate::sip::auth::Guard;
 use crate::sip::endpoint::Event;
+use crate::sip::invite::Ended;
 use crate::sip::registrar::Registrar;
 use crate::sip::tx::Timing;
 use crate::sip::{Endpoint, invite};
@@ -217,8 +218,14 @@ impl<P: Plan> Switch<P> {
             invite::Event::Ringing { .. } => self.callee_rings(now, id, leg, out),
             invite::Event::Accepted { sdp } => self.callee_answered(now, id, leg, sdp, out),
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
-            invite::Event::Acked => {}
-            invite::Event::Offered { sdp } => self.reoffered(now, id, leg, sdp, out),
+            invite::Event::Acked { sdp } => self.acked(now, id, leg, sdp, out),
+            invite::Event::Offered { sdp } => self.offered(now, id, leg, sdp, out),
+            invite::Event::Withdrawn => self.withdrawn(now, id, leg, out),
+            invite::Event::Modified { sdp } => self.modified(now, id, leg, sdp, out),
+            invite::Event::NotModified { status } => self.not_modified(now, id, leg, status, out),
+            invite::Event::Ended(Ended::Gone) => {
+                self.leg_left(now, id, leg, Cause::Lost, By::House, out);
+            }
             invite::Event::Ended(_) => {
                 self.leg_left(now, id, leg, Cause::Hangup, By::Peer, out);
             }

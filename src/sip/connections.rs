@@ -108,8 +108,9 @@ impl Endpoint {
         self.drive(now, id, Drive::Unreachable, None);
         // An INVITE of ours that has had a provisional answer waits without end for the final one.
         let leg = self.txs.get(&id).and_then(|it| it.leg());
-        if let Some(leg) = leg.filter(|it| self.is_inviting(*it, id)) {
-            self.unanswered(leg, id, Failure::Unreachable);
+        if let Some(leg) = leg.filter(|it| self.is_inviting(*it, id) || self.is_modifying(*it, id))
+        {
+            self.unanswered(now, leg, id, Failure::Unreachable);
             self.forget(id);
         }
     }

@@ -89,6 +89,8 @@ pub(super) struct TxId(u64);
 pub(super) enum Timer {
     Tx(TxId),
     Leg(LegId),
+    /// A transaction of ours whose leg is over.
+    Orphan(TxId),
     Subscription(SubId),
 }
 
@@ -198,6 +200,7 @@ impl Endpoint {
             match timer {
                 Timer::Tx(id) => self.drive(now, id, Drive::Timeout, None),
                 Timer::Leg(leg) => self.leg_timeout(now, leg),
+                Timer::Orphan(id) => self.forget(id),
                 Timer::Subscription(id) => self.subscription_due(id),
             }
         }
@@ -451,7 +454,7 @@ impl Endpoint {
                     self.invite_answered(now, leg, id, response);
                 }
                 (Done::Pass, Owner::Asker(ask), Some(response)) => self.replied(ask, response),
-                (Done::Failed(why), Owner::Leg(leg), _) => self.unanswered(leg, id, why),
+                (Done::Failed(why), Owner::Leg(leg), _) => self.unanswered(now, leg, id, why),
                 (Done::Failed(why), Owner::Asker(ask), _) => self.unreplied(ask, why),
                 // An ACK that matches a 2xx's transaction belongs to the dialog, by its To tag.
                 (Done::PassAck, _, Some(ack)) => {
@@ -471,6 +474,7 @@ impl Endpoint {
             self.by_key.remove(&tx.key);
             self.connections.closed(tx.flow, id);
             self.timers.set(Timer::Tx(id), None);
+            self.timers.set(Timer::Orphan(id), None);
         }
     }
 
