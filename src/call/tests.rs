@@ -223,7 +223,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let settings = Settings { realm: "house".to_owned(), advertise: None };
+        let settings = Settings::new("house");
         let mut it = Self {
             switch: Switch::new(settings, Rng::from_seed(1), Rings::default()),
             now: Now::default(),
@@ -334,7 +334,10 @@ impl House {
                 Output::Media { command, .. } => self.note(command),
                 Output::Phone { contact, kept, .. } => self.kept.push((contact, kept)),
                 Output::Told { answer, .. } => self.answers.push(answer),
-                Output::Fact(_) | Output::Traced(_) | Output::Trusted { .. } => {}
+                Output::Fact(_)
+                | Output::Traced(_)
+                | Output::Trusted { .. }
+                | Output::Close { .. } => {}
             }
         }
         self.sent.extend(sent.iter().cloned());

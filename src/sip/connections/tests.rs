@@ -169,7 +169,7 @@ fn who_is_trusted_is_told_once_for_each_connection() {
     it.hears(2, &invite());
     let udp = Flow { transport: Transport::Udp, ..flow(1) };
     for flow in [flow(1), flow(1), flow(2), udp, flow(1)] {
-        it.endpoint.trust(flow);
+        it.endpoint.trust(flow, "1001", 1);
     }
     assert_eq!(it.endpoint.trusted, [flow(1), flow(2)]);
 }
@@ -253,7 +253,7 @@ impl Story {
         let name = |it| match it {
             EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
             EndpointEvent::Leg(_, it) => format!("{it:?}"),
-            EndpointEvent::Stranger(_) => "stranger".to_owned(),
+            EndpointEvent::Stranger(_) | EndpointEvent::Alive(..) => "stranger".to_owned(),
         };
         self.endpoint.events.drain(..).map(name).collect()
     }

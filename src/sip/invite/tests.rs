@@ -416,7 +416,7 @@ impl Table {
                 EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
                 EndpointEvent::Leg(_, Event::Offered { .. }) => "Offered".to_owned(),
                 EndpointEvent::Leg(_, it) => format!("{it:?}"),
-                EndpointEvent::Stranger(_) => "stranger".to_owned(),
+                EndpointEvent::Stranger(_) | EndpointEvent::Alive(..) => "stranger".to_owned(),
             })
             .collect()
     }
