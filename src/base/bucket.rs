@@ -62,9 +62,10 @@ mod tests {
         let rate = Rate::per_second(10, 3);
         let mut bucket = Bucket::default();
         let mut take = |millis| bucket.take(Mono::from_millis(millis), rate);
-        assert_eq!([0, 0, 0, 0, 99, 100, 100].map(&mut take), [
-            true, true, true, false, false, true, false
-        ]);
+        assert_eq!(
+            [0, 0, 0, 0, 99, 100, 100].map(&mut take),
+            [true, true, true, false, false, true, false]
+        );
         assert_eq!([9_000; 4].map(&mut take), [true, true, true, false], "it is full, not more");
     }
 

@@ -481,7 +481,10 @@ impl World {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
             }
-            Output::Trusted { .. } | Output::Close { .. } | Output::Phone { .. } | Output::Told { .. } => {}
+            Output::Trusted { .. }
+            | Output::Close { .. }
+            | Output::Phone { .. }
+            | Output::Told { .. } => {}
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);

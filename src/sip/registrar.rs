@@ -156,7 +156,8 @@ impl Registrar {
                 }
             }
             Contacts::List(list) => {
-                let wishes = self.read((aor, phones_max), call_id, cseq, request.expires(), &list)?;
+                let wishes =
+                    self.read((aor, phones_max), call_id, cseq, request.expires(), &list)?;
                 for wish in wishes {
                     // A device that comes with another address has left its old one.
                     let before = self.find(aor, &wish).and_then(|id| self.bindings.get(&id));
@@ -209,12 +210,7 @@ impl Registrar {
     }
 
     /// All phones from the one after `skip`, `take` of them, in the order in which they came.
-    pub fn all(
-        &self,
-        now: Mono,
-        skip: usize,
-        take: usize,
-    ) -> impl Iterator<Item = (Kept, &Pulse)> {
+    pub fn all(&self, now: Mono, skip: usize, take: usize) -> impl Iterator<Item = (Kept, &Pulse)> {
         self.bindings.values().skip(skip).take(take).map(move |it| (it.keep(now), &it.pulse))
     }
 

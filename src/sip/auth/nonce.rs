@@ -58,13 +58,13 @@ impl Nonces {
         (is_ours && !is_old(stamp, now)).then_some(stamp)
     }
 
-    /// Uses a nonce once more, which takes a count above all before; false means stale. Call it
-    /// only for right answers: what strangers send must not fill the table.
+    /// Uses a nonce that [`Self::read`] knows once more, which takes a count above all before; false
+    /// means stale. Call it only for right answers: what strangers send must not fill the table.
     pub(super) fn spend(&mut self, now: Mono, stamp: Stamp, count: u32) -> bool {
         while let Some(oldest) = self.used.first_entry().filter(|it| is_old(*it.key(), now)) {
             oldest.remove();
         }
-        if is_old(stamp, now) || self.floor.is_some_and(|it| stamp <= it) {
+        if self.floor.is_some_and(|it| stamp <= it) {
             return false;
         }
         let highest = self.used.entry(stamp).or_insert(0);
@@ -84,7 +84,13 @@ impl Nonces {
         let mut bytes = [0; NONCE_LENGTH];
         bytes[..8].copy_from_slice(&stamp.made.as_nanos().to_be_bytes());
         bytes[8..16].copy_from_slice(&stamp.random.to_be_bytes());
-        let seal = self.seal.clone().chain_update(&bytes[..16]).chain_update(source.octets()).finalize().into_bytes();
+        let seal = self
+            .seal
+            .clone()
+            .chain_update(&bytes[..16])
+            .chain_update(source.octets())
+            .finalize()
+            .into_bytes();
         bytes[16..].copy_from_slice(&seal[..16]);
         bytes
     }

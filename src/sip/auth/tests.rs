@@ -92,10 +92,7 @@ fn who_guesses_waits_and_a_right_guess_in_the_pause_looks_like_a_wrong_one() {
         assert_eq!([check(&wrong), check(&right)], [Verdict::Slowed, Verdict::Slowed], "{user}");
         story.now = story.now + Duration::from_millis(250);
         let end = if user == "alice" { Verdict::Known(user.into()) } else { Verdict::Wrong };
-        assert_eq!(
-            story.check_unforgiving("REGISTER", "sip:pbx.test", &[right.as_bytes()]),
-            end
-        );
+        assert_eq!(story.check_unforgiving("REGISTER", "sip:pbx.test", &[right.as_bytes()]), end);
     }
 }
 

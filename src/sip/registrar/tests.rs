@@ -6,14 +6,17 @@ use crate::sip::Transport;
 #[test]
 fn a_phone_registers_refreshes_and_leaves() {
     let mut it = Registrar::new(Rules::default());
-    let first = it.register(at(0), ("1001", PHONES), flow(1), &register(1, "<sip:a@x>", 600)).unwrap();
+    let first =
+        it.register(at(0), ("1001", PHONES), flow(1), &register(1, "<sip:a@x>", 600)).unwrap();
     assert_eq!(first.contacts, ["<sip:a@x>;expires=600"]);
-    let again = it.register(at(100), ("1001", PHONES), flow(2), &register(2, "<sip:a@x>", 600)).unwrap();
+    let again =
+        it.register(at(100), ("1001", PHONES), flow(2), &register(2, "<sip:a@x>", 600)).unwrap();
     assert_eq!(again.contacts.len(), 1);
     assert_eq!(it.expiry.next(), Some(at(700)), "a refresh counts from now");
     let bound: Vec<_> = it.bindings("1001").cloned().collect();
     assert_eq!(bound, [Binding { contact: "sip:a@x".into(), flow: flow(2) }], "the newest flow");
-    let gone = it.register(at(200), ("1001", PHONES), flow(2), &register(3, "<sip:a@x>", 0)).unwrap();
+    let gone =
+        it.register(at(200), ("1001", PHONES), flow(2), &register(3, "<sip:a@x>", 0)).unwrap();
     assert_eq!(gone.changes, [("sip:a@x".to_owned(), Duration::ZERO)]);
     assert!(it.is_empty() && it.poll_timeout().is_none());
 }
@@ -77,7 +80,8 @@ fn a_device_with_a_new_address_replaces_its_old_one() {
     let mut it = Registrar::new(Rules::default());
     let contact = |host| format!("<sip:a@{host}>;+sip.instance=\"<urn:uuid:1>\"");
     it.register(at(0), ("1001", PHONES), flow(1), &register(1, &contact("x"), 600)).unwrap();
-    let moved = it.register(at(0), ("1001", PHONES), flow(2), &register(2, &contact("y"), 600)).unwrap();
+    let moved =
+        it.register(at(0), ("1001", PHONES), flow(2), &register(2, &contact("y"), 600)).unwrap();
     let changes = [("sip:a@x", 0), ("sip:a@y", 600)];
     assert_eq!(moved.changes, changes.map(|(it, s)| (it.to_owned(), Duration::from_secs(s))));
     let bound: Vec<_> = it.bindings("1001").map(|it| it.contact.as_str()).collect();
@@ -124,7 +128,8 @@ fn what_comes_late_or_asks_too_little_changes_nothing() {
 #[test]
 fn a_long_wish_is_cut_and_a_question_changes_nothing() {
     let mut it = Registrar::new(Rules::default());
-    let long = it.register(at(0), ("1001", PHONES), flow(1), &register(1, "<sip:a@x>", 999_999)).unwrap();
+    let long =
+        it.register(at(0), ("1001", PHONES), flow(1), &register(1, "<sip:a@x>", 999_999)).unwrap();
     assert_eq!(long.contacts, ["<sip:a@x>;expires=3600"]);
     let question = register(2, "<sip:a@x>", 1).bytes().clone();
     let question = String::from_utf8(question.to_vec()).unwrap();
