@@ -110,7 +110,7 @@ fn phone(it: &PhoneSeen, now: Wall) -> Json {
         ("instance", Json::maybe(it.instance.as_ref(), Json::text)),
         ("expires_at", moment(Wall(now.0.saturating_add(micros)))),
         ("reachable", Json::Bool(it.reachable)),
-        ("round_trip_ms", Json::maybe(round_trip, |it| Json::Int(it))),
+        ("round_trip_ms", Json::maybe(round_trip, Json::Int)),
     ])
 }
 

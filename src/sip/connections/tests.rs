@@ -172,6 +172,7 @@ fn who_is_trusted_is_told_once_for_each_connection() {
         it.endpoint.trust(flow, "1001", 1);
     }
     assert_eq!(it.endpoint.trusted, [flow(1), flow(2)]);
+    assert_eq!(it.endpoint.surplus, [flow(1)], "the older of two, where one is allowed");
 }
 
 /// An endpoint, the connections to its one peer, and what is between them.
