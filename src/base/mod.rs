@@ -16,7 +16,7 @@ pub mod timers;
 
 pub use bucket::{Bucket, Rate};
 pub use cause::Cause;
-pub use id::{CallId, LegId, OpId, StreamId};
+pub use id::{AskId, CallId, LegId, OpId, StreamId, SubId};
 pub use map::{Map, Set};
 pub use recent::Recent;
 pub use rng::Rng;

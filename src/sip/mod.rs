@@ -4,6 +4,7 @@
 //! or how bytes reach the wire.
 
 mod alive;
+mod ask;
 pub mod auth;
 mod connections;
 pub mod defence;
@@ -14,6 +15,7 @@ pub mod invite;
 pub mod message;
 pub mod registrar;
 pub mod stream;
+pub mod subscribe;
 pub mod tx;
 
 pub use endpoint::Endpoint;

@@ -83,6 +83,7 @@ impl Ring {
             | Output::Trusted { .. }
             | Output::Close { .. }
             | Output::Phone { .. }
+            | Output::Watch { .. }
             | Output::Told { .. } => {}
         }
     }

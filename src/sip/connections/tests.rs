@@ -254,7 +254,8 @@ impl Story {
         let name = |it| match it {
             EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
             EndpointEvent::Leg(_, it) => format!("{it:?}"),
-            EndpointEvent::Stranger(_) | EndpointEvent::Alive(..) => "stranger".to_owned(),
+            EndpointEvent::Stranger(_) => "stranger".to_owned(),
+            it => format!("{it:?}"),
         };
         self.endpoint.events.drain(..).map(name).collect()
     }

@@ -416,7 +416,8 @@ impl Table {
                 EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
                 EndpointEvent::Leg(_, Event::Offered { .. }) => "Offered".to_owned(),
                 EndpointEvent::Leg(_, it) => format!("{it:?}"),
-                EndpointEvent::Stranger(_) | EndpointEvent::Alive(..) => "stranger".to_owned(),
+                EndpointEvent::Stranger(_) => "stranger".to_owned(),
+                it => format!("{it:?}"),
             })
             .collect()
     }
