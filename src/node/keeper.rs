@@ -1,11 +1,17 @@
 //! The keeper: the one thread that owns the [`Store`]. It writes facts and phones in groups, and
 //! answers requests that provision or ask, each when it is durable.
 //!
-//! The switch never waits for it: what the queue does not take stays in the switch's [`Book`], and
-//! when too much waits there are no new calls until it is written. The keeper waits for the switch
-//! when the switch's queue is full; so of the two only one ever waits.
+//! Groups are made where things happen, in the switch's [`Book`], so that the keeper is woken once
+//! for a group and writes it in one transaction. What may be lost to a power cut or a kill: facts of
+//! the last [`FACTS_WAIT`] and of the write under way, together less than 200 ms, and phones of
+//! [`PHONES_WAIT`]. An answer hurries: it is in the file before what happens next in its call, so
+//! whatever is known of a call that was answered, it is known that it was.
+//!
+//! The switch never waits for it: what the queue does not take stays in the book, and when too much
+//! waits there are no new calls until it is written. The keeper waits for the switch when the
+//! switch's queue is full; so of the two only one ever waits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -14,7 +20,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::base::{Mono, Now};
+use crate::base::{CallId, Mono, Now};
 use crate::call::event::What;
 use crate::call::{Answer, Fact, Input, Question, Ticket};
 use crate::directory::{ExtensionId, TenantId};
@@ -31,11 +37,13 @@ const JOBS_MAX: usize = 1024;
 /// Jobs that are taken before something is written.
 const BATCH: usize = 64;
 /// How long a fact may wait to be written, and how many make a group.
-const FACTS_WAIT: Duration = Duration::from_millis(50);
+const FACTS_WAIT: Duration = Duration::from_millis(100);
 const FACTS_GROUP: usize = 256;
 /// How long a phone may wait to be written, and how many make a group.
 const PHONES_WAIT: Duration = Duration::from_millis(500);
 const PHONES_GROUP: usize = 1024;
+/// When what the keeper did not take is offered again.
+const OFFER_AGAIN: Duration = Duration::from_millis(20);
 /// After a write that failed the next one comes no sooner than this.
 const AGAIN: Duration = Duration::from_millis(500);
 /// Facts that may wait anywhere; with more there are no new calls.
@@ -65,7 +73,12 @@ pub(super) struct Counter {
 pub(super) struct Book {
     keeper: Keeper,
     facts: Vec<Fact>,
+    facts_due: Option<Mono>,
     phones: Vec<Change>,
+    phones_due: Option<Mono>,
+    /// Calls of which an answer is among the facts, noted in this turn and in earlier ones.
+    answered_now: Vec<CallId>,
+    answered: BTreeSet<CallId>,
     lost: u64,
 }
 
@@ -177,7 +190,16 @@ impl Keeper {
 
     /// A book for the switch to write in.
     pub(super) fn book(&self) -> Book {
-        Book { keeper: self.clone(), facts: Vec::new(), phones: Vec::new(), lost: 0 }
+        Book {
+            keeper: self.clone(),
+            facts: Vec::new(),
+            facts_due: None,
+            phones: Vec::new(),
+            phones_due: None,
+            answered_now: Vec::new(),
+            answered: BTreeSet::new(),
+            lost: 0,
+        }
     }
 
     /// Has everything written that was handed over. When the disk does not take it, so be it.
@@ -212,10 +234,8 @@ impl Counter {
 
 impl Book {
     /// Takes a fact down. Those without a call are for the log alone.
-    pub(super) fn note(&mut self, fact: Fact) {
-        if fact.call.is_none() {
-            return;
-        }
+    pub(super) fn note(&mut self, now: Mono, fact: Fact) {
+        let Some(call) = fact.call else { return };
         if self.keeper.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
             self.lost += 1;
             if self.lost.is_power_of_two() {
@@ -224,7 +244,14 @@ impl Book {
             return;
         }
         self.keeper.waiting.fetch_add(1, Ordering::Relaxed);
+        let is_next = self.answered.contains(&call);
+        if let What::Answered { .. } = fact.what {
+            self.answered_now.push(call);
+        }
         self.facts.push(fact);
+        let is_due = is_next || self.facts.len() >= FACTS_GROUP;
+        let due = if is_due { now } else { now + FACTS_WAIT };
+        self.facts_due = Some(self.facts_due.map_or(due, |it| it.min(due)));
     }
 
     /// Takes down that a phone has come, stayed or gone.
@@ -253,23 +280,45 @@ impl Book {
             }))
         });
         self.phones.push(change.unwrap_or(gone));
+        let is_due = self.phones.len() >= PHONES_GROUP;
+        let due = if is_due { now.mono } else { now.mono + PHONES_WAIT };
+        self.phones_due = Some(self.phones_due.map_or(due, |it| it.min(due)));
     }
 
-    /// Hands over what was taken down, as far as the keeper takes it; whether all of it was.
-    pub(super) fn hand_over(&mut self) -> bool {
-        if !self.facts.is_empty()
-            && let Err(TrySendError::Full(Job::Facts(facts))) =
-                self.keeper.jobs.try_send(Job::Facts(std::mem::take(&mut self.facts)))
-        {
-            self.facts = facts;
+    /// A turn is over: hands over the groups whose time has come, as far as the keeper takes them,
+    /// and says when it wants to be asked again.
+    pub(super) fn hand_over(&mut self, now: Mono) -> Option<Mono> {
+        if self.facts_due.is_some_and(|at| at <= now) {
+            let job = Job::Facts(std::mem::take(&mut self.facts));
+            match self.keeper.jobs.try_send(job) {
+                Err(TrySendError::Full(Job::Facts(facts))) => {
+                    self.facts = facts;
+                    self.facts_due = Some(now + OFFER_AGAIN);
+                }
+                _ => {
+                    self.facts_due = None;
+                    self.answered_now.clear();
+                    self.answered.clear();
+                }
+            }
         }
-        if !self.phones.is_empty()
-            && let Err(TrySendError::Full(Job::Phones(phones))) =
-                self.keeper.jobs.try_send(Job::Phones(std::mem::take(&mut self.phones)))
-        {
-            self.phones = phones;
+        if self.phones_due.is_some_and(|at| at <= now) {
+            let job = Job::Phones(std::mem::take(&mut self.phones));
+            self.phones_due = None;
+            if let Err(TrySendError::Full(Job::Phones(phones))) = self.keeper.jobs.try_send(job) {
+                self.phones = phones;
+                self.phones_due = Some(now + OFFER_AGAIN);
+            }
         }
-        self.facts.is_empty() && self.phones.is_empty()
+        self.answered.extend(self.answered_now.drain(..));
+        [self.facts_due, self.phones_due].into_iter().flatten().min()
+    }
+
+    /// Nothing more will be noted: hands over what there is, whatever its time.
+    pub(super) fn close(&mut self, now: Mono) {
+        self.facts_due = self.facts_due.map(|_| now);
+        self.phones_due = self.phones_due.map(|_| now);
+        self.hand_over(now);
     }
 
     /// Whether so much waits to be written that there should be no new calls.
@@ -283,24 +332,13 @@ impl Desk {
         let now = self.clock.mono();
         match job {
             Job::Facts(facts) => {
-                // That somebody was answered is what people pay for: it is written at once, and
-                // with it what came before.
-                let answered = facts.iter().any(|it| matches!(it.what, What::Answered { .. }));
                 self.facts.extend(facts);
-                let due = match answered || self.facts.len() >= FACTS_GROUP {
-                    true => now,
-                    false => now + FACTS_WAIT,
-                };
                 // A group that could not be written has its time; new facts do not hurry it.
-                self.facts_due = Some(self.facts_due.map_or(due, |it| it.min(due).max(now)));
+                self.facts_due.get_or_insert(now);
             }
             Job::Phones(phones) => {
                 self.phones.extend(phones);
-                let due = match self.phones.len() >= PHONES_GROUP {
-                    true => now,
-                    false => now + PHONES_WAIT,
-                };
-                self.phones_due = Some(self.phones_due.map_or(due, |it| it.min(due)));
+                self.phones_due.get_or_insert(now);
             }
             Job::Request(request, reply) => {
                 let served = self.serve(&request);
