@@ -33,6 +33,8 @@ mod pbx;
 mod register;
 #[path = "load/report.rs"]
 mod report;
+#[path = "load/sent.rs"]
+mod sent;
 #[path = "load/sip.rs"]
 mod sip;
 
@@ -184,7 +186,12 @@ impl Server<'_> {
     }
 }
 
-fn bridged(server: &Server<'_>, phones: &mut Phones, rate: u32, seconds: u32) -> io::Result<Figure> {
+fn bridged(
+    server: &Server<'_>,
+    phones: &mut Phones,
+    rate: u32,
+    seconds: u32,
+) -> io::Result<Figure> {
     let units = (rate * seconds) as usize;
     let before = (server.cpu)()?;
     let done = phones.call(Plan { units, rate, crowd: PAIRS, hold: Hold::For(HOLD) })?;
@@ -192,8 +199,7 @@ fn bridged(server: &Server<'_>, phones: &mut Phones, rate: u32, seconds: u32) ->
     let per_call = done.datagrams as f64 / units as f64;
     let what = format!("{}bridged call, silent", server.name);
     let figure = Figure::cpu(what, format!("{rate}/s"), units, cpu.total());
-    let note =
-        format!("{} resent; {per_call:.1} datagrams; {}", done.resent, cpu.split(units));
+    let note = format!("{} resent; {per_call:.1} datagrams; {}", done.resent, cpu.split(units));
     Ok(figure.with(done.failures, note))
 }
 

@@ -18,6 +18,8 @@ mod register;
 #[path = "interop/scratch.rs"]
 #[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod scratch;
+#[path = "../benches/load/sent.rs"]
+mod sent;
 #[path = "../benches/load/sip.rs"]
 #[allow(dead_code, reason = "each program uses its part of the phones")]
 mod sip;

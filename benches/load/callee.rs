@@ -6,7 +6,8 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use crate::sip::{Account, Message, Sent, sdp, with_body};
+use crate::sent::Sent;
+use crate::sip::{Account, Message, sdp, with_body};
 
 /// How a call ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -21,7 +21,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::callee::{Callees, Ending};
-use crate::sip::{Account, LIMIT, Message, NAP, Sent, sdp, with_body};
+use crate::sent::{LIMIT, NAP, Sent};
+use crate::sip::{Account, Message, sdp, with_body};
 
 /// How long a phone rings before its caller gives up.
 const PATIENCE: Duration = Duration::from_millis(40);
@@ -146,8 +147,7 @@ impl Phones {
         let callees = self.callees.audio();
         let mut callers: Vec<_> = self.calls.values().collect();
         callers.sort_by_key(|it| it.pair);
-        let route =
-            |it: &&Call| Some(Route { caller: it.audio?, callee: *callees.get(&it.pair)? });
+        let route = |it: &&Call| Some(Route { caller: it.audio?, callee: *callees.get(&it.pair)? });
         callers.iter().filter_map(route).collect()
     }
 

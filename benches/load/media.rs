@@ -135,13 +135,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// The row of the table: a unit has failed where a party heard nothing at all. Loss is said.
-    pub(crate) fn figure(
-        &self,
-        what: String,
-        rate: String,
-        cpu: Duration,
-        note: &str,
-    ) -> Figure {
+    pub(crate) fn figure(&self, what: String, rate: String, cpu: Duration, note: &str) -> Figure {
         let heard: usize = self.streams.iter().sum();
         let mute = self.streams.iter().enumerate().filter(|it| *it.1 == 0);
         let failures = mute

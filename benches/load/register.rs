@@ -6,7 +6,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::sip::{Account, LIMIT, Message, NAP, RESEND, with_body};
+use crate::sent::{LIMIT, NAP, RESEND};
+use crate::sip::{Account, Message, with_body};
 
 /// What came of it.
 pub(crate) struct Done {

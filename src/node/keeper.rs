@@ -1,64 +1,47 @@
 //! The keeper: the one thread that owns the [`Store`]. It writes facts and phones in groups, and
 //! answers requests that provision or ask, each when it is durable.
 //!
-//! Groups are made where things happen, in the switch's [`Book`], so that the keeper is woken once
-//! for a group and writes it in one transaction. What may be lost to a power cut or a kill: facts of
-//! the last [`FACTS_WAIT`] and of the write under way, together less than 200 ms, and phones of
-//! [`PHONES_WAIT`]. An answer hurries: it is in the file before what happens next in its call, so
-//! whatever is known of a call that was answered, it is known that it was.
+//! The switch never waits for it: what the queue does not take stays in the switch's [`Book`], and
+//! when too much waits there are no new calls until it is written. The keeper waits for the switch
+//! when the switch's queue is full; so of the two only one ever waits.
 //!
-//! The switch never waits for it: what the queue does not take stays in the book, and when too much
-//! waits there are no new calls until it is written. The keeper waits for the switch when the
-//! switch's queue is full; so of the two only one ever waits.
+//! [`Book`]: super::book::Book
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::base::{CallId, Mono, Now};
-use crate::call::event::What;
+use crate::base::Mono;
 use crate::call::{Answer, Fact, Input, Question, Ticket};
-use crate::directory::{ExtensionId, TenantId};
+use crate::directory::TenantId;
 use crate::rest::{Api, Finish, Reply, Request, Response};
-use crate::sip::registrar::Kept;
-use crate::store::{Change, Registration, Store};
+use crate::store::{Change, Store};
 
+use super::book::{BEHIND, FACTS_GROUP};
 use super::clock::Clock;
-use super::flows;
 use super::post::Post;
 
 /// Jobs that may wait for the keeper.
 const JOBS_MAX: usize = 1024;
 /// Jobs that are taken before something is written.
 const BATCH: usize = 64;
-/// How long a fact may wait to be written, and how many make a group.
-const FACTS_WAIT: Duration = Duration::from_millis(100);
-const FACTS_GROUP: usize = 256;
-/// How long a phone may wait to be written, and how many make a group.
-const PHONES_WAIT: Duration = Duration::from_millis(500);
-const PHONES_GROUP: usize = 1024;
-/// When what the keeper did not take is offered again.
-const OFFER_AGAIN: Duration = Duration::from_millis(20);
 /// After a write that failed the next one comes no sooner than this.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Facts that may wait anywhere; with more there are no new calls.
-const BEHIND: usize = 10_000;
-/// With more than this what calls do is not written any more.
-const WAITING_MAX: usize = 200_000;
 /// How long the last facts may take to be written when we end.
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// The way to the keeper for those who ask.
 #[derive(Clone, Debug)]
 pub(super) struct Keeper {
-    jobs: SyncSender<Job>,
-    waiting: Arc<AtomicUsize>,
-    counter: Arc<Counter>,
+    pub(super) jobs: SyncSender<Job>,
+    /// Facts that are noted and not written.
+    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) counter: Arc<Counter>,
 }
 
 /// Where answers of the switch are waited for.
@@ -66,20 +49,6 @@ pub(super) struct Keeper {
 pub(super) struct Counter {
     next: AtomicU64,
     open: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
-}
-
-/// What happened, on its way from the switch to the keeper.
-#[derive(Debug)]
-pub(super) struct Book {
-    keeper: Keeper,
-    facts: Vec<Fact>,
-    facts_due: Option<Mono>,
-    phones: Vec<Change>,
-    phones_due: Option<Mono>,
-    /// Calls of which an answer is among the facts, noted in this turn and in earlier ones.
-    answered_now: Vec<CallId>,
-    answered: BTreeSet<CallId>,
-    lost: u64,
 }
 
 /// What the keeper's thread works with.
@@ -110,11 +79,16 @@ pub(super) enum Served {
     Then(oneshot::Receiver<Answer>, Finish),
 }
 
+/// What the keeper is asked to do.
 #[derive(Debug)]
-enum Job {
+pub(super) enum Job {
+    /// To write facts, all of them in one transaction.
     Facts(Vec<Fact>),
+    /// To write which phones there are.
     Phones(Vec<Change>),
+    /// To answer a request.
     Request(Request, oneshot::Sender<Served>),
+    /// To write everything and say so.
     Close(SyncSender<()>),
 }
 
@@ -188,20 +162,6 @@ impl Keeper {
         Arc::clone(&self.counter)
     }
 
-    /// A book for the switch to write in.
-    pub(super) fn book(&self) -> Book {
-        Book {
-            keeper: self.clone(),
-            facts: Vec::new(),
-            facts_due: None,
-            phones: Vec::new(),
-            phones_due: None,
-            answered_now: Vec::new(),
-            answered: BTreeSet::new(),
-            lost: 0,
-        }
-    }
-
     /// Has everything written that was handed over. When the disk does not take it, so be it.
     pub(super) fn close(&self) {
         let (done, written) = sync_channel(1);
@@ -229,101 +189,6 @@ impl Counter {
         if let Some(it) = open.remove(&ticket) {
             _ = it.send(answer);
         }
-    }
-}
-
-impl Book {
-    /// Takes a fact down. Those without a call are for the log alone.
-    pub(super) fn note(&mut self, now: Mono, fact: Fact) {
-        let Some(call) = fact.call else { return };
-        if self.keeper.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
-            self.lost += 1;
-            if self.lost.is_power_of_two() {
-                tracing::error!("{} facts are lost: they cannot be written", self.lost);
-            }
-            return;
-        }
-        self.keeper.waiting.fetch_add(1, Ordering::Relaxed);
-        let is_next = self.answered.contains(&call);
-        if let What::Answered { .. } = fact.what {
-            self.answered_now.push(call);
-        }
-        self.facts.push(fact);
-        let is_due = is_next || self.facts.len() >= FACTS_GROUP;
-        let due = if is_due { now } else { now + FACTS_WAIT };
-        self.facts_due = Some(self.facts_due.map_or(due, |it| it.min(due)));
-    }
-
-    /// Takes down that a phone has come, stayed or gone.
-    pub(super) fn phone(
-        &mut self,
-        now: Now,
-        (tenant, extension): (TenantId, ExtensionId),
-        contact: String,
-        kept: Option<Kept>,
-    ) {
-        if self.phones.len() >= WAITING_MAX {
-            return;
-        }
-        let gone = Change::Gone { tenant, extension, contact: contact.clone() };
-        let change = kept.and_then(|it| {
-            let left = u64::try_from(it.left.as_micros()).unwrap_or_default();
-            Some(Change::Put(Registration {
-                tenant,
-                extension,
-                contact,
-                flow: flows::print(it.binding.flow)?,
-                expires: crate::base::Wall(now.wall.0.saturating_add(left)),
-                call_id: it.call_id,
-                cseq: it.cseq,
-                instance: it.instance,
-            }))
-        });
-        self.phones.push(change.unwrap_or(gone));
-        let is_due = self.phones.len() >= PHONES_GROUP;
-        let due = if is_due { now.mono } else { now.mono + PHONES_WAIT };
-        self.phones_due = Some(self.phones_due.map_or(due, |it| it.min(due)));
-    }
-
-    /// A turn is over: hands over the groups whose time has come, as far as the keeper takes them,
-    /// and says when it wants to be asked again.
-    pub(super) fn hand_over(&mut self, now: Mono) -> Option<Mono> {
-        if self.facts_due.is_some_and(|at| at <= now) {
-            let job = Job::Facts(std::mem::take(&mut self.facts));
-            match self.keeper.jobs.try_send(job) {
-                Err(TrySendError::Full(Job::Facts(facts))) => {
-                    self.facts = facts;
-                    self.facts_due = Some(now + OFFER_AGAIN);
-                }
-                _ => {
-                    self.facts_due = None;
-                    self.answered_now.clear();
-                    self.answered.clear();
-                }
-            }
-        }
-        if self.phones_due.is_some_and(|at| at <= now) {
-            let job = Job::Phones(std::mem::take(&mut self.phones));
-            self.phones_due = None;
-            if let Err(TrySendError::Full(Job::Phones(phones))) = self.keeper.jobs.try_send(job) {
-                self.phones = phones;
-                self.phones_due = Some(now + OFFER_AGAIN);
-            }
-        }
-        self.answered.extend(self.answered_now.drain(..));
-        [self.facts_due, self.phones_due].into_iter().flatten().min()
-    }
-
-    /// Nothing more will be noted: hands over what there is, whatever its time.
-    pub(super) fn close(&mut self, now: Mono) {
-        self.facts_due = self.facts_due.map(|_| now);
-        self.phones_due = self.phones_due.map(|_| now);
-        self.hand_over(now);
-    }
-
-    /// Whether so much waits to be written that there should be no new calls.
-    pub(super) fn is_behind(&self) -> bool {
-        self.keeper.waiting.load(Ordering::Relaxed) > BEHIND
     }
 }
 

@@ -25,6 +25,7 @@ use crate::rest::Api;
 use crate::sip::registrar::{Binding, Kept};
 use crate::store::{self, Store};
 
+use super::book::Book;
 use super::clock::Clock;
 use super::log::Log;
 use super::ports::{self, Ports, Skipped};
@@ -132,7 +133,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         streams,
         mailbox,
         planes,
-        book: keeper.book(),
+        book: Book::new(keeper.clone()),
         counter: keeper.counter(),
         view,
         traces,

@@ -14,9 +14,10 @@ use crate::call::{Census, Input, Load, Output, Plan, Standing, Switch};
 use crate::media;
 use crate::sip::Transport;
 
+use super::book::Book;
 use super::clock::Clock;
 use super::facts;
-use super::keeper::{Book, Counter};
+use super::keeper::Counter;
 use super::post::{Letter, Mailbox, Post};
 use super::tcp::Streams;
 use super::traces::Traces;
