@@ -11,12 +11,13 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
-use crate::base::{CallId, Mono, Now};
+use crate::base::{CallId, Mono, Now, Wall};
 use crate::call::Fact;
 use crate::call::event::What;
 use crate::directory::{ExtensionId, TenantId};
 use crate::sip::registrar::Kept;
-use crate::store::{Change, Registration};
+use crate::sip::subscribe;
+use crate::store::{Change, Registration, Subscription};
 
 use super::flows;
 use super::keeper::{Job, Keeper};
@@ -103,15 +104,50 @@ impl Book {
                 extension,
                 contact,
                 flow: flows::print(it.binding.flow)?,
-                expires: crate::base::Wall(now.wall.0.saturating_add(left)),
+                expires: Wall(now.wall.0.saturating_add(left)),
                 call_id: it.call_id,
                 cseq: it.cseq,
                 instance: it.instance,
             }))
         });
-        self.phones.push(change.unwrap_or(gone));
+        self.keep(now.mono, change.unwrap_or(gone));
+    }
+
+    /// Takes down that somebody watches, goes on watching or has stopped.
+    pub(super) fn watch(
+        &mut self,
+        now: Now,
+        (tenant, extension): (TenantId, ExtensionId),
+        name: String,
+        kept: Option<subscribe::Kept>,
+    ) {
+        if self.phones.len() >= WAITING_MAX {
+            return;
+        }
+        let gone = Change::WatchGone { tenant, name: name.clone() };
+        let change = kept.and_then(|it| {
+            let left = u64::try_from(it.left.as_micros()).unwrap_or_default();
+            Some(Change::Watch(Subscription {
+                name,
+                tenant,
+                extension,
+                package: it.topic.package.word().to_owned(),
+                resource: it.topic.resource,
+                entity: it.topic.entity,
+                event_id: it.topic.id,
+                dialog: it.dialog,
+                flow: flows::print(it.flow)?,
+                version: it.version,
+                expires: Wall(now.wall.0.saturating_add(left)),
+            }))
+        });
+        self.keep(now.mono, change.unwrap_or(gone));
+    }
+
+    fn keep(&mut self, now: Mono, change: Change) {
+        self.phones.push(change);
         let is_due = self.phones.len() >= PHONES_GROUP;
-        let due = if is_due { now.mono } else { now.mono + PHONES_WAIT };
+        let due = if is_due { now } else { now + PHONES_WAIT };
         self.phones_due = Some(self.phones_due.map_or(due, |it| it.min(due)));
     }
 
@@ -164,7 +200,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, sync_channel};
 
     use super::*;
-    use crate::base::{LegId, Wall};
+    use crate::base::LegId;
 
     const ANSWERED: What = What::Answered { leg: LegId(1) };
     const RINGING: What = What::Ringing { leg: LegId(1) };
