@@ -207,7 +207,9 @@ fn an_edit_is_live_within_two_seconds_and_a_broken_one_changes_nothing() {
     assert!(row.contains(r#""problems":[{"file":"main.lua","line":3,"message":""#), "{row}");
     let (_, health) = pbx.get("/health");
     assert!(health.contains(&format!("\"generation\":{third}")), "{health}");
-    assert!(pbx.log().contains("refused"), "{}", pbx.log());
+    wait_for("the refusal in the log", Duration::from_secs(1), || {
+        pbx.log().contains("refused").then_some(())
+    });
 
     let (fourth, row) = ours("a directory that is replaced", &|| {
         let next = pbx.file("next");

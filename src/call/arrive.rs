@@ -85,6 +85,11 @@ impl<P: Plan> Switch<P> {
                     let extension = user.clone();
                     tell(out, now, None, What::Registered { extension, contact, expires });
                 }
+                for (contact, expires) in done.refreshed {
+                    self.remember(now, &user, &contact, out);
+                    let extension = user.clone();
+                    tell(out, now, None, What::Refreshed { extension, contact, expires });
+                }
             }
             Err(refused) => {
                 let (status, brief) = match refused {

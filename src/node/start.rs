@@ -27,6 +27,7 @@ use crate::sip::registrar::{Binding, Kept, Rules};
 use crate::sip::subscribe::{self, Package, Topic};
 use crate::store::{self, Store};
 
+use super::book::Book;
 use super::clock::Clock;
 use super::log::Log;
 use super::ports::{self, Ports, Skipped};
@@ -134,7 +135,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         streams,
         mailbox,
         planes,
-        book: keeper.book(),
+        book: Book::new(keeper.clone()),
         counter: keeper.counter(),
         view,
         traces,

@@ -14,9 +14,10 @@ use crate::call::{Census, Input, Load, Output, Plan, Standing, Switch};
 use crate::media;
 use crate::sip::Transport;
 
+use super::book::Book;
 use super::clock::Clock;
 use super::facts;
-use super::keeper::{Book, Counter};
+use super::keeper::Counter;
 use super::post::{Letter, Mailbox, Post};
 use super::tcp::Streams;
 use super::traces::Traces;
@@ -29,15 +30,18 @@ const LEAVING: Duration = Duration::from_millis(1500);
 /// How long we stay after the last call, to answer what repeats.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// When what the keeper did not take is offered again.
-const HAND_OVER_AGAIN: Duration = Duration::from_millis(20);
-
 /// When what always waits is an overload. An answer then comes so late that phones ask again
 /// (RFC 3261 §17.1.1.1, T1), which makes it worse.
 const OVERLOADED_AFTER: Duration = Duration::from_millis(250);
 
 /// A turn that takes longer than this is stuck: nobody waits that long for an answer.
 const TURN_MAX: Duration = Duration::from_secs(2);
+
+/// What the epoll set calls those who may have something; an empty event names nobody.
+const SOCKET: u64 = 1;
+const STREAMS: u64 = 2;
+const BELL: u64 = 3;
+const SOURCES: usize = 3;
 
 /// What the outside may know of the switch without asking it.
 #[derive(Debug, Default)]
@@ -79,13 +83,13 @@ pub(super) fn run<P: Plan>(
     mut out: Vec<Output>,
 ) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-    epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-    epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-    epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+    epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, SOCKET))?;
+    epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, STREAMS))?;
+    epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
 
     let traces = Arc::clone(&desk.traces);
     let mut leave: Option<Leave> = None;
-    let mut more = true;
+    let (mut more_datagrams, mut more_letters) = (true, true);
     let mut behind = false;
     let mut unwritten = None;
     let mut pressure = Pressure::default();
@@ -93,7 +97,9 @@ pub(super) fn run<P: Plan>(
     loop {
         let streams = desk.streams.poll_timeout();
         let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next), unwritten];
-        desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
+        let more = more_datagrams || more_letters;
+        let until = if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() };
+        let ready = desk.wait(&epoll, until)?;
 
         let now = desk.clock.now();
         desk.view.turn_since.store(now.mono.as_nanos(), Ordering::Relaxed);
@@ -117,21 +123,28 @@ pub(super) fn run<P: Plan>(
             switch.handle(now, input, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         };
-        more = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
-        desk.streams.serve(now.mono, |input| give(&mut switch, input));
-        more |= desk.take_letters(|input| {
-            if matches!(input, Input::Shutdown) {
-                calls_to_end = Some(switch.census().calls);
-            }
-            give(&mut switch, input);
-        });
+        // Who has nothing is not asked: a turn is mostly one datagram, and a question a system call.
+        if more_datagrams || ready.contains(&SOCKET) {
+            more_datagrams = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
+        }
+        if ready.contains(&STREAMS) || streams.is_some_and(|at| at <= now.mono) {
+            desk.streams.serve(now.mono, |input| give(&mut switch, input));
+        }
+        if more_letters || ready.contains(&BELL) {
+            more_letters = desk.take_letters(|input| {
+                if matches!(input, Input::Shutdown) {
+                    calls_to_end = Some(switch.census().calls);
+                }
+                give(&mut switch, input);
+            });
+        }
         if switch.poll_timeout().is_some_and(|at| at <= now.mono) {
             let before = out.len();
             switch.handle_timeout(now, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         }
         desk.act(now, &mut out);
-        unwritten = (!desk.book.hand_over()).then(|| now.mono + HAND_OVER_AGAIN);
+        unwritten = desk.book.hand_over(now.mono);
 
         let census = switch.census();
         desk.view.count(census);
@@ -143,6 +156,7 @@ pub(super) fn run<P: Plan>(
             leave.get_or_insert(Leave::new(now.mono, calls));
         }
         if leave.as_mut().is_some_and(|it| it.is_time(now.mono, census.calls)) {
+            desk.book.close(now.mono);
             return Ok(());
         }
     }
@@ -190,14 +204,16 @@ impl View {
 }
 
 impl Desk {
-    /// Sleeps until something comes or `until`; a time that has passed means not at all.
-    fn wait(&self, epoll: &Epoll, until: Option<Mono>) -> io::Result<()> {
+    /// Sleeps until something comes or `until`; a time that has passed means not at all. Tells who
+    /// has something.
+    fn wait(&self, epoll: &Epoll, until: Option<Mono>) -> io::Result<[u64; SOURCES]> {
         let timeout = until.map_or(EpollTimeout::NONE, |at| {
             let millis = self.clock.millis_until(at).min(60_000);
             EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
         });
-        match epoll.wait(&mut [EpollEvent::empty(); 3], timeout) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        let mut events = [EpollEvent::empty(); SOURCES];
+        match epoll.wait(&mut events, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(events.map(|it| it.data())),
             Err(e) => Err(e.into()),
         }
     }
@@ -245,7 +261,7 @@ impl Desk {
                 }
                 Output::Fact(fact) => {
                     facts::log(&fact);
-                    self.book.note(fact);
+                    self.book.note(now.mono, fact);
                 }
                 Output::Phone { tenant, extension, contact, kept } => {
                     self.book.phone(now, (tenant, extension), contact, kept);

@@ -93,6 +93,8 @@ pub struct Registered {
     pub contacts: Vec<String>,
     /// What changed: the contact and for how long, zero when it is gone.
     pub changes: Vec<(String, Duration)>,
+    /// What stays as it was, with its new time.
+    pub refreshed: Vec<(String, Duration)>,
 }
 
 /// Why a REGISTER is refused.
@@ -142,7 +144,7 @@ impl Registrar {
         let contacts = request.contacts().map_err(Refused::Malformed)?;
         let cseq = request.cseq().map_err(Refused::Malformed)?.number;
         let call_id = request.call_id().unwrap_or_default();
-        let mut changes = Vec::new();
+        let (mut changes, mut refreshed) = (Vec::new(), Vec::new());
         match contacts {
             Contacts::Star => {
                 // §10.3, 6: only with "Expires: 0".
@@ -161,15 +163,22 @@ impl Registrar {
                 for wish in wishes {
                     // A device that comes with another address has left its old one.
                     let before = self.find(aor, &wish).and_then(|id| self.bindings.get(&id));
-                    let before = before.map(|it| it.binding.contact.clone());
-                    let left = before.filter(|it| *it != wish.contact);
-                    changes.extend(left.map(|it| (it, Duration::ZERO)));
-                    changes.push(self.bind(now, aor, flow, call_id, cseq, wish));
+                    let before = before.map(|it| it.binding.clone());
+                    let stays = before
+                        .as_ref()
+                        .is_some_and(|it| it.contact == wish.contact && it.flow == flow);
+                    let left = before.filter(|it| it.contact != wish.contact);
+                    changes.extend(left.map(|it| (it.contact, Duration::ZERO)));
+                    let bound = self.bind(now, aor, flow, call_id, cseq, wish);
+                    match stays && !bound.1.is_zero() {
+                        true => refreshed.push(bound),
+                        false => changes.push(bound),
+                    }
                 }
                 changes.extend(self.evict(aor, phones_max).map(|it| (it, Duration::ZERO)));
             }
         }
-        Ok(Registered { contacts: self.listed(now, aor), changes })
+        Ok(Registered { contacts: self.listed(now, aor), changes, refreshed })
     }
 
     /// Takes out the phones of an extension whose flow is gone for ever; returns their contacts.

@@ -142,6 +142,24 @@ fn a_long_wish_is_cut_and_a_question_changes_nothing() {
     assert_eq!((asked.contacts.len(), asked.changes.len()), (1, 0));
 }
 
+#[test]
+fn a_phone_that_stays_where_it_was_is_no_news() {
+    let mut it = Registrar::new(Rules::default());
+    let mut news = |n, port, contact, expires| {
+        let done = it
+            .register(at(0), ("1001", PHONES), flow(port), &register(n, contact, expires))
+            .unwrap();
+        (done.changes.len(), done.refreshed)
+    };
+    let stays = |secs| vec![("sip:a@x".to_owned(), Duration::from_secs(secs))];
+    assert_eq!(news(1, 1, "<sip:a@x>", 600), (1, vec![]), "it comes");
+    assert_eq!(news(2, 1, "<sip:a@x>", 300), (0, stays(300)), "it stays");
+    assert_eq!(news(3, 2, "<sip:a@x>", 300), (1, vec![]), "its address behind NAT has changed");
+    assert_eq!(news(4, 2, "<sip:a@x>", 300), (0, stays(300)), "it stays there");
+    assert_eq!(news(5, 2, "<sip:a@x>", 0), (1, vec![]), "it leaves");
+    assert_eq!(news(6, 2, "<sip:a@x>", 60), (1, vec![]), "it comes back");
+}
+
 /// The phones that the extension may have.
 const PHONES: usize = 10;
 
