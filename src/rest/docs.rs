@@ -31,7 +31,7 @@ pub fn page() -> String {
          a second; an address tries {} wrong keys at once and then one a second.\n",
         BODY_MAX >> 10,
         ASKS.at_once,
-        1000 / ASKS.every.as_millis(),
+        1_000_000 / ASKS.every.as_micros(),
         GUESSES.at_once,
     );
     text += "\n## Roles\n\n| role | a key with it may |\n|---|---|\n";

@@ -19,7 +19,7 @@ use crate::base::Mono;
 const KEYS_MAX: usize = 1024;
 const ADDRESSES_MAX: usize = 4096;
 /// A key may ask so often at once, and then once in a while.
-pub(super) const ASKS: Pace = Pace { at_once: 1000, every: Duration::from_millis(2) };
+pub(super) const ASKS: Pace = Pace { at_once: 4000, every: Duration::from_micros(500) };
 /// Wrong keys that an address may try.
 pub(super) const GUESSES: Pace = Pace { at_once: 20, every: Duration::from_secs(1) };
 /// How often it is kept that a key was used.
@@ -180,9 +180,9 @@ mod tests {
         let key = Print::of("key");
         let mut now = Mono::from_millis(1);
         let mut served = 0;
-        for _ in 0..30_000 {
+        for _ in 0..60_000 {
             served += u32::from(limits.was_right(key, now).is_ok());
-            now = now + Duration::from_micros(100);
+            now = now + Duration::from_micros(50);
         }
         let paid = u32::try_from(Duration::from_secs(3).as_nanos() / ASKS.every.as_nanos());
         assert_eq!(served, ASKS.at_once + paid.unwrap() - 1);

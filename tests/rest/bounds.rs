@@ -34,7 +34,9 @@ fn what_is_no_decent_request_is_answered_and_harms_nobody() {
         ),
     ];
     let own = |more: &str| {
-        format!("POST {LIST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n{more}")
+        format!(
+            "POST {LIST} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n{more}"
+        )
     };
     let many = format!("GET /health HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(100));
     let long = format!("GET /health HTTP/1.1\r\nHost: x\r\nA: {}\r\n\r\n", "b".repeat(20_000));
@@ -64,11 +66,13 @@ fn what_is_no_decent_request_is_answered_and_harms_nobody() {
         let mut stream = TcpStream::connect(pbx.http()).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         _ = stream.write_all(request.as_bytes());
-        _ = stream.shutdown(std::net::Shutdown::Write);
+        if request.is_empty() {
+            _ = stream.shutdown(std::net::Shutdown::Write);
+        }
         let mut answer = String::new();
         _ = stream.read_to_string(&mut answer);
         let status = answer.split(' ').nth(1).unwrap_or_default();
-        let shown: String = request.chars().take(90).collect();
+        let shown: String = request.chars().skip(100).take(120).collect();
         assert_eq!(status, wanted, "{shown:?}: {answer}");
     }
     assert_eq!(Client::of(&pbx).ask("GET", LIST, "").header("x-total-count"), "2");
