@@ -8,8 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, IF_MATCH,
-    TRANSFER_ENCODING,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, IF_MATCH, TRANSFER_ENCODING,
 };
 
 use crate::call::trace::Depth;
@@ -41,11 +40,6 @@ pub(super) async fn answer(
 async fn read(peer: IpAddr, request: hyper::Request<Incoming>) -> Result<Request, Response> {
     let (head, body) = request.into_parts();
     let text = |name| head.headers.get(name)?.to_str().ok().map(str::to_owned);
-    // RFC 9112 §6.3: who says twice how long a body is may want two readers to disagree.
-    if head.headers.contains_key(TRANSFER_ENCODING) && head.headers.contains_key(CONTENT_LENGTH) {
-        let why = "a body has one length: Content-Length or Transfer-Encoding";
-        return Err(Response::problem(Code::Malformed, why));
-    }
     let reading = Limited::new(body, BODY_MAX).collect();
     let body = match tokio::time::timeout(BODY_TIMEOUT, reading).await {
         Ok(Ok(it)) => it.to_bytes().to_vec(),
