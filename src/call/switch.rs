@@ -113,6 +113,7 @@ impl<P: Plan> Switch<P> {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Connected { flow, identities } => self.endpoint.connected(flow, identities),
             Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.provision(now, delta, out),
@@ -262,6 +263,7 @@ impl<P: Plan> Switch<P> {
 
     /// Moves what SIP wants to send to the outputs, behind what stands there already.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.endpoint.wanted.drain(..).map(Output::Connect));
         out.extend(self.endpoint.trusted.drain(..).map(|flow| Output::Trusted { flow }));
         out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));
     }

@@ -146,7 +146,7 @@ fn admin_key(data: &Path, rng: &mut Rng) -> Result<String, Failure> {
 }
 
 /// Writes a file that only we may read: beside first, so that nobody ever reads half of it.
-fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let draft = path.with_extension("new");
     _ = fs::remove_file(&draft);
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);

@@ -14,7 +14,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::connections::Connections;
+use super::connections::{Connections, Wanted};
 use super::invite::{Legs, Usage};
 use super::message::{Fault, Message, Method, Name, Writer};
 use super::tx::key::Key;
@@ -45,6 +45,8 @@ pub struct Endpoint {
     pub events: VecDeque<Event>,
     /// Flows on connections on which somebody known has shown up for the first time.
     pub trusted: Vec<Flow>,
+    /// Connections that are to be opened.
+    pub wanted: Vec<Wanted>,
 }
 
 /// What the room above is told.
@@ -116,6 +118,7 @@ impl Endpoint {
             sends: Vec::new(),
             events: VecDeque::new(),
             trusted: Vec::new(),
+            wanted: Vec::new(),
         }
     }
 

@@ -8,11 +8,14 @@ mod connections;
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
+pub mod identity;
 pub mod invite;
 pub mod message;
 pub mod registrar;
 pub mod stream;
 pub mod tx;
 
+pub use connections::Wanted;
 pub use endpoint::Endpoint;
 pub use flow::{Connection, Flow, Transport};
+pub use identity::Identities;
