@@ -335,6 +335,7 @@ impl House {
                 Output::Phone { contact, kept, .. } => self.kept.push((contact, kept)),
                 Output::Told { answer, .. } => self.answers.push(answer),
                 Output::Fact(_)
+                | Output::Watch { .. }
                 | Output::Traced(_)
                 | Output::Trusted { .. }
                 | Output::Connect(_) => {}

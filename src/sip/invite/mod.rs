@@ -165,7 +165,7 @@ impl Legs {
         self.by_leg.len()
     }
 
-    fn get(&self, leg: LegId) -> Option<&Usage> {
+    pub(super) fn get(&self, leg: LegId) -> Option<&Usage> {
         self.by_leg.get(&leg)
     }
 
@@ -286,7 +286,7 @@ impl Endpoint {
 
     /// The Contact that we are reached by on this flow; a SIPS one for a peer that wants it
     /// ([`Dialog::scheme`]), where we have one.
-    fn contact(&self, flow: super::Flow, scheme: Scheme) -> String {
+    pub(super) fn contact(&self, flow: super::Flow, scheme: Scheme) -> String {
         match (flow.transport, scheme) {
             (Transport::Tls(_), Scheme::Sips) => format!("<sips:{}>", self.address(flow)),
             (it, _) => format!("<sip:{}{}>", self.address(flow), it.parameter()),
