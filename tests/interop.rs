@@ -74,7 +74,9 @@ fn two_phones_talk_opus_and_the_callee_hangs_up() {
 #[test]
 fn two_phones_talk_whatever_carries_their_signalling() {
     gate::or_return!();
-    for [ours, theirs] in [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"], ["tls", "tcp"], ["udp", "tls"]] {
+    for [ours, theirs] in
+        [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"], ["tls", "tcp"], ["udp", "tls"]]
+    {
         let pbx = Pbx::start();
         let with = |which: usize, transport, hz| {
             let (number, password) = EXTENSIONS[which];

@@ -26,7 +26,7 @@ mod wait;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -85,9 +85,13 @@ fn a_call_goes_from_tls_to_udp_and_back() {
 fn new_certificates_are_for_new_connections_and_those_that_are_bad_for_nobody() {
     let forge = Forge::new("CA");
     let folder = Scratch::new("reload");
-    forge.issue("one.example", 2049).write(folder.path(), "pbx");
-    let (pem, key) = (folder.file("pbx.pem"), folder.file("pbx.key"));
-    let [pem, key] = [&pem, &key].map(|it| it.display().to_string());
+    let [before, after, here] = ["before", "after", "here"].map(|it| folder.file(it));
+    for (path, name) in [(&before, "one.example"), (&after, "three.example")] {
+        fs::create_dir(path).unwrap();
+        forge.issue(name, 2049).write(path);
+    }
+    symlink(&before, &here).unwrap();
+    let [pem, key] = ["pbx.pem", "pbx.key"].map(|it| here.join(it).display().to_string());
     let pbx = Pbx::start_with("127.0.0.1:0", &["--tls-cert", &pem, "--tls-key", &key]);
     let config = client(&forge.pem(), None);
     let is = |name: &str| Peer::over_tls(pbx.sip_tls(), Arc::clone(&config), name).is_ok();
@@ -96,28 +100,33 @@ fn new_certificates_are_for_new_connections_and_those_that_are_bad_for_nobody() 
     let (mut ann, mut bob) = (Over::Tls.to(&pbx), Over::Tls.to(&pbx));
     ann.register(0);
     bob.register(1);
-    talk(&mut ann, &mut bob);
+    let ok = talk(&mut ann, &mut bob);
 
-    forge.issue("two.example", 2049).write(folder.path(), "pbx");
+    forge.issue("two.example", 2049).write(&before);
     wait_for("the new certificate", SOON, || is("two.example").then_some(()));
     assert!(!is("one.example"));
     // A key that is another's, until somebody notices.
-    fs::write(folder.file("pbx.key"), forge.issue("x", 2049).key).unwrap();
+    fs::write(&key, forge.issue("x", 2049).key).unwrap();
     wait_for("a complaint", SOON, || {
         pbx.log().contains("the certificates before it").then_some(())
     });
     assert!(pbx.log().contains(&format!("{key} is wrong: --tls-key wants the key of")));
     assert!(is("two.example"));
-    forge.issue("three.example", 2049).write(folder.path(), "pbx");
+    // What the system does not tell of: a link further up leads elsewhere.
+    symlink(&after, folder.file("draft")).unwrap();
+    fs::rename(folder.file("draft"), &here).unwrap();
     pbx.signal("HUP");
     wait_for("the third certificate", SOON, || is("three.example").then_some(()));
 
-    // Who has talked all the time goes on.
+    // Who has talked all the time goes on, until it is enough.
     assert_eq!(pbx.health("calls"), 1);
     for it in [&mut ann, &mut bob] {
         assert_eq!(it.ask(&options("OPTIONS", 1)).status(), Some(200));
     }
-    assert_eq!(ann.try_register("1001", "correct-horse"), Some(200));
+    ann.register(0);
+    assert_eq!(ann.ask(&within(&ok, "BYE", 99)).status(), Some(200));
+    assert!(bob.hear().first().starts_with("BYE "));
+    wait_for("the end of the call", SOON, || (pbx.health("calls") == 0).then_some(()));
 }
 
 #[test]
@@ -306,7 +315,21 @@ fn talk(ann: &mut Peer, bob: &mut Peer) -> sip::Message {
     let ok = ann.hear_final_or(0);
     assert_eq!(ok.status(), Some(200));
     assert!(bob.hear().first().starts_with("ACK "));
+    ann.say(within(&ok, "ACK", ok.cseq().0));
     ok
+}
+
+/// A request of the caller within the call that this 200 has begun.
+fn within(ok: &sip::Message, method: &str, cseq: u32) -> String {
+    format!(
+        "{method} {} SIP/2.0\r\nVia: SIP/2.0/TLS peer;branch=z9hG4bK{method}{cseq}\r\n\
+         Max-Forwards: 70\r\nFrom: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {cseq} {method}\r\n\
+         Content-Length: 0\r\n\r\n",
+        ok.contact(),
+        ok.header("from"),
+        ok.header("to"),
+        ok.header("call-id"),
+    )
 }
 
 /// A client that believes what this CA signs, and shows this certificate.
@@ -337,12 +360,12 @@ fn fingerprint(log: &str) -> String {
 }
 
 impl Forged {
-    fn write(&self, folder: &Path, name: &str) {
+    fn write(&self, folder: &Path) {
         // Each at once, so that nobody reads half of one.
         for (ending, text) in [("key", &self.key), ("pem", &self.certificate)] {
             let draft = folder.join("draft");
             fs::write(&draft, text).unwrap();
-            fs::rename(&draft, folder.join(format!("{name}.{ending}"))).unwrap();
+            fs::rename(&draft, folder.join(format!("pbx.{ending}"))).unwrap();
         }
     }
 }
