@@ -3,8 +3,6 @@
 #![cfg(feature = "node")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
-#[path = "tls/anyone.rs"]
-mod anyone;
 #[path = "interop/pbx.rs"]
 #[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod pbx;

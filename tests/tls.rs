@@ -3,8 +3,6 @@
 #![cfg(feature = "node")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
-#[path = "tls/anyone.rs"]
-mod anyone;
 #[path = "../src/node/tls/forge.rs"]
 mod forge;
 #[path = "interop/pbx.rs"]
@@ -39,7 +37,7 @@ use rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
 use forge::{Forge, Forged};
 use pbx::Pbx;
-use peer::{Over, Peer, options};
+use peer::{Over, Peer, anyone, options};
 use scratch::Scratch;
 use wait::{timed, wait_for};
 

@@ -217,11 +217,18 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_flag_a_variable_and_all_but_one_a_key() {
-        for (setting, value) in SETTINGS.iter().map(|it| (it, it.default.unwrap_or("192.0.2.1"))) {
-            let environment = format!("{}={value}", setting.variable());
-            assert!(flags(&format!("{} {value}", setting.flag())).is_ok(), "{}", setting.name);
+        for setting in SETTINGS {
+            let (value, beside) = match setting.name {
+                "sip-tls" => ("off", ""),
+                "tls-key" => ("a.key", "MOONSWITCH_TLS_CERT=a.pem"),
+                "tls-client" => ("ask", "MOONSWITCH_TLS_CLIENT_CA=ca.pem"),
+                _ => (setting.default.unwrap_or("192.0.2.1"), ""),
+            };
+            let flag = format!("{} {value}", setting.flag());
+            assert!(check(&flag, beside, "").is_ok(), "{flag}");
+            let environment = format!("{}={value} {beside}", setting.variable());
             assert!(check("", &environment, "").is_ok(), "{environment}");
-            let from_file = check("", "", &format!("{} {value}", setting.name));
+            let from_file = check("", beside, &format!("{} {value}", setting.name));
             assert_eq!(from_file.is_ok(), setting.name != CONFIG, "{}", setting.name);
         }
     }

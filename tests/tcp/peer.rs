@@ -1,5 +1,8 @@
 //! A phone that is ours in every byte, over each transport.
 
+#[path = "../tls/anyone.rs"]
+pub(crate) mod anyone;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -8,7 +11,6 @@ use std::time::Duration;
 
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::anyone;
 use crate::pbx::{EXTENSIONS, Pbx};
 use crate::sip::{Message, sdp, with_body};
 
