@@ -55,7 +55,16 @@ impl Pbx {
             .arg("serve")
             .arg("--data")
             .arg(&directory)
-            .args(["--sip", &sip.to_string(), "--http", "127.0.0.1:0", "--rtp", "22000-23999"])
+            .args([
+                "--sip",
+                &sip.to_string(),
+                "--sip-tls",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--rtp",
+                "22000-23999",
+            ])
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)
             .stderr(said)
