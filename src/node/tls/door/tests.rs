@@ -235,6 +235,7 @@ fn names(guest: &Guest) -> Vec<&str> {
 }
 
 fn is_closed(peer: &mut TcpStream) -> bool {
+    peer.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     match peer.read(&mut [0; 16]) {
         Ok(length) => length == 0,
         Err(e) => e.kind() == ErrorKind::ConnectionReset,
