@@ -74,12 +74,15 @@ fn two_phones_talk_opus_and_the_callee_hangs_up() {
 #[test]
 fn two_phones_talk_whatever_carries_their_signalling() {
     gate::or_return!();
-    for [ours, theirs] in [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"]] {
+    for [ours, theirs] in
+        [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"], ["tls", "tcp"], ["udp", "tls"]]
+    {
         let pbx = Pbx::start();
         let with = |which: usize, transport, hz| {
             let (number, password) = EXTENSIONS[which];
             let account = account(&pbx, number, password, PCMA, hz);
-            started(&pbx, &Account { transport, ..account })
+            let server = if transport == "tls" { pbx.sip_tls() } else { pbx.sip() };
+            started(&pbx, &Account { transport, server, ..account })
         };
         let (mut ann, mut bob) = (with(0, ours, 440), with(1, theirs, 1000));
         ann.dial("1002");

@@ -87,6 +87,11 @@ impl Pbx {
         self.bound("sip=")
     }
 
+    /// Where phones reach it over TLS.
+    pub(crate) fn sip_tls(&self) -> SocketAddr {
+        self.bound("sip-tls=")
+    }
+
     /// Where monitors reach it.
     pub(crate) fn http(&self) -> SocketAddr {
         self.bound("http=")
