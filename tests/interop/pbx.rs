@@ -40,14 +40,15 @@ impl Pbx {
 
     /// The same, with more words on its command line.
     pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
-        let scratch = Scratch::new("pbx");
-        let rows = EXTENSIONS.map(|(number, password)| {
-            format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
-        });
-        let file = scratch.file("extensions.toml");
-        fs::write(&file, rows.concat()).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::begin(scratch, sip, words, &[])
+        Self::begin(known_extensions(), sip, words, &[])
+    }
+
+    /// The same with a dial plan above the one that ships.
+    pub(crate) fn start_planned(plan: &str) -> Self {
+        let scratch = known_extensions();
+        fs::create_dir(scratch.file("scripts")).unwrap();
+        fs::write(scratch.file("scripts/main.lua"), plan).unwrap();
+        Self::start_in(scratch)
     }
 
     /// Starts one on a data directory and waits until it is ready.
@@ -196,6 +197,18 @@ impl Drop for Pbx {
             eprintln!("--- log of the PBX\n{}", self.log());
         }
     }
+}
+
+/// A data directory with the known extensions.
+fn known_extensions() -> Scratch {
+    let scratch = Scratch::new("pbx");
+    let rows = EXTENSIONS.map(|(number, password)| {
+        format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
+    });
+    let file = scratch.file("extensions.toml");
+    fs::write(&file, rows.concat()).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    scratch
 }
 
 /// Runs the binary to its end with these variables set.
