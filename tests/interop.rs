@@ -5,12 +5,16 @@
 
 #[path = "interop/baresip.rs"]
 mod baresip;
+#[path = "interop/devices.rs"]
+mod devices;
 #[path = "interop/ear.rs"]
 mod ear;
 #[path = "interop/endings.rs"]
 mod endings;
 #[path = "interop/gate.rs"]
 mod gate;
+#[path = "interop/holds.rs"]
+mod holds;
 #[path = "interop/linphone.rs"]
 mod linphone;
 #[path = "interop/pbx.rs"]

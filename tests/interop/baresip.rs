@@ -26,6 +26,9 @@ pub(crate) struct Baresip {
     child: Child,
     control: TcpStream,
     events: Receiver<String>,
+    aor: String,
+    /// How long the log was when it was last told to hold.
+    asked: usize,
     log: PathBuf,
     heard: PathBuf,
 }
@@ -57,7 +60,8 @@ impl Baresip {
             TcpStream::connect(("127.0.0.1", control_port)).ok()
         });
         let events = netstrings(control.try_clone().unwrap());
-        Self { child, control, events, log, heard: desk.heard.clone() }
+        let aor = format!("sip:{}@{}", account.number, account.server);
+        Self { child, control, events, aor, asked: 0, log, heard: desk.heard.clone() }
     }
 
     fn tell(&mut self, command: &str, params: &str) {
@@ -80,6 +84,7 @@ impl Client for Baresip {
     }
 
     fn hold(&mut self) {
+        self.asked = self.log().len();
         self.tell("hold", "");
     }
 
@@ -93,7 +98,8 @@ impl Client for Baresip {
 
     fn unregister(&mut self) {
         // A user agent that is deleted takes its leave of the registrar.
-        self.tell("uadelall", "");
+        let aor = self.aor.clone();
+        self.tell("uadel", &aor);
     }
 
     fn notice(&mut self) -> Option<Notice> {
@@ -117,6 +123,21 @@ impl Client for Baresip {
         files.retain(|it| it.to_string_lossy().ends_with("-dec.wav"));
         files.sort();
         files.iter().filter_map(|it| ear::growing(&fs::read(it).unwrap())).collect()
+    }
+
+    fn holds(&self) -> bool {
+        self.log().get(self.asked..).is_some_and(|it| it.contains("\nACK sip:"))
+    }
+
+    fn missed(&mut self) -> Option<usize> {
+        None
+    }
+
+    /// At an offer or answer other than sendrecv, baresip 1.0.0 loses the filter that records, and
+    /// never takes it up again in that call; it goes on to play what it hears.
+    fn is_recording(&self) -> bool {
+        let log = self.log();
+        !["a=sendonly", "a=recvonly", "a=inactive"].iter().any(|it| log.contains(it))
     }
 
     fn log(&self) -> String {

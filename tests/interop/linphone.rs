@@ -11,17 +11,21 @@ use std::sync::mpsc::Receiver;
 use moonswitch::audio::Wav;
 
 use crate::pbx::lines_of;
-use crate::phone::{Account, Answers, Client, Desk, Notice, runs, text_of};
+use crate::phone::{Account, Answers, Client, Desk, Notice, PATIENCE, runs, text_of};
 use crate::scratch::audio_ports;
+use crate::wait::wait_for;
 
-/// The codecs that it would offer by itself.
-const CODECS: [(&str, u32); 6] = [
+/// Codecs that it has: those that it would offer by itself, and some more.
+const CODECS: [(&str, u32); 9] = [
     ("opus", 48_000),
     ("speex", 16_000),
     ("speex", 8_000),
     ("PCMU", 8_000),
     ("PCMA", 8_000),
     ("G729", 8_000),
+    ("G722", 8_000),
+    ("GSM", 8_000),
+    ("speex", 32_000),
 ];
 
 /// How long the head of its recordings is.
@@ -35,8 +39,8 @@ pub(crate) struct Linphone {
     said: Vec<String>,
     log: PathBuf,
     heard: PathBuf,
-    /// How long the log was when the last call of its own began.
-    dialled: usize,
+    /// How long the log was when it was last told to call or to hold.
+    asked: usize,
 }
 
 /// Whether there is a linphonec to test with.
@@ -70,7 +74,7 @@ impl Linphone {
         let heard = desk.heard.join("heard.wav");
         let record = format!("record {}", heard.display());
         let said = Vec::new();
-        let mut phone = Self { child, commands, lines, said, log, heard, dialled: 0 };
+        let mut phone = Self { child, commands, lines, said, log, heard, asked: 0 };
         phone.tell("soundcard use files");
         phone.tell(&format!("play {}", desk.tone.display()));
         phone.tell(&record);
@@ -81,11 +85,14 @@ impl Linphone {
         writeln!(self.commands, "{command}").unwrap();
     }
 
+    fn log_since_asked(&self) -> String {
+        text_of(&self.log).get(self.asked..).unwrap_or_default().to_owned()
+    }
+
     /// Why the last call of its own failed: the last refusal in its log, challenges apart.
     fn refusal(&self) -> String {
-        let log = text_of(&self.log);
-        let lines = log.get(self.dialled..).unwrap_or_default().lines();
-        let answers = lines.filter_map(|it| it.strip_prefix("SIP/2.0 "));
+        let log = self.log_since_asked();
+        let answers = log.lines().filter_map(|it| it.strip_prefix("SIP/2.0 "));
         let is_refusal = |it: &&str| it.starts_with(['3', '4', '5', '6']);
         let is_challenge = |it: &&str| it.starts_with("401") || it.starts_with("407");
         answers.filter(is_refusal).rfind(|it| !is_challenge(it)).unwrap_or("no refusal").to_owned()
@@ -94,7 +101,7 @@ impl Linphone {
 
 impl Client for Linphone {
     fn dial(&mut self, uri: &str) {
-        self.dialled = text_of(&self.log).len();
+        self.asked = text_of(&self.log).len();
         self.tell(&format!("call {uri}"));
     }
 
@@ -107,6 +114,7 @@ impl Client for Linphone {
     }
 
     fn hold(&mut self) {
+        self.asked = text_of(&self.log).len();
         self.tell("pause");
     }
 
@@ -119,6 +127,9 @@ impl Client for Linphone {
     }
 
     fn unregister(&mut self) {
+        // What it is told before it knows that it is registered it forgets.
+        let registered = "to [LinphoneRegistrationOk]";
+        wait_for(registered, PATIENCE, || text_of(&self.log).contains(registered).then_some(()));
         self.tell("unregister");
     }
 
@@ -137,6 +148,23 @@ impl Client for Linphone {
         }
     }
 
+    fn holds(&self) -> bool {
+        self.log_since_asked().contains("to LinphoneCallPaused")
+    }
+
+    /// It is asked when no call is up, so that nothing else is said meanwhile.
+    fn missed(&mut self) -> Option<usize> {
+        const END: &str = "'end': Cannot understand this.";
+        self.tell("call-logs");
+        self.tell("end");
+        let said = wait_for("the list of calls", PATIENCE, || {
+            self.said.extend(self.lines.try_iter());
+            self.said.last().is_some_and(|it| it.contains(END)).then(|| self.said.join("\n"))
+        });
+        let (_, list) = said.rsplit_once("call-logs")?;
+        Some(list.matches("Status: missed").count())
+    }
+
     /// While it listens, the head of its file is empty; the log says at which rate it writes.
     fn heard(&self) -> Vec<Wav> {
         let log = text_of(&self.log);
@@ -147,6 +175,10 @@ impl Client for Linphone {
         let samples = file.get(WAV_HEAD..).unwrap_or_default().as_chunks::<2>().0;
         let samples = samples.iter().map(|it| i16::from_le_bytes(*it)).collect();
         vec![Wav { rate, samples }]
+    }
+
+    fn is_recording(&self) -> bool {
+        true
     }
 
     fn log(&self) -> String {

@@ -90,8 +90,14 @@ pub(crate) trait Client {
     fn unregister(&mut self);
     /// What it noticed next, if there is anything new.
     fn notice(&mut self) -> Option<Notice>;
+    /// Whether the last hold is agreed upon.
+    fn holds(&self) -> bool;
+    /// How many calls it shows as missed, if it can tell.
+    fn missed(&mut self) -> Option<usize>;
     /// What it has heard so far.
     fn heard(&self) -> Vec<Wav>;
+    /// Whether it writes what it hears from now on.
+    fn is_recording(&self) -> bool;
     /// Everything that it says about itself, SIP messages included.
     fn log(&self) -> String;
     fn process(&mut self) -> &mut Child;
@@ -163,8 +169,11 @@ impl Phone {
         self.client.hang_up();
     }
 
+    /// Holds the call, and waits until the hold is agreed upon.
+    #[track_caller]
     pub(crate) fn hold(&mut self) {
         self.client.hold();
+        wait_for("a hold", PATIENCE, || self.client.holds().then_some(()));
     }
 
     pub(crate) fn resume(&mut self) {
@@ -208,8 +217,13 @@ impl Phone {
 
     /// Waits until it was sent this digit.
     #[track_caller]
-    pub(crate) fn expect_digit(&mut self, digit: char) {
-        self.expect("a digit", |it| *it == Notice::Digit(digit));
+    pub(crate) fn expect_digit(&mut self, digit: &str) {
+        self.expect(digit, |it| matches!(it, Notice::Digit(it) if digit.starts_with(*it)));
+    }
+
+    /// Whether its ears can be judged by a recording.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.client.is_recording()
     }
 
     /// Waits until this stands in its log.
@@ -238,6 +252,11 @@ impl Phone {
             let_pass(Duration::from_millis(800));
             (self.seconds_of_all() - before < 0.1).then_some(())
         });
+    }
+
+    /// How many calls it shows as missed, if it can tell.
+    pub(crate) fn missed(&mut self) -> Option<usize> {
+        self.client.missed()
     }
 
     /// Its own address, for calls without a server.
