@@ -17,6 +17,8 @@ mod gate;
 mod holds;
 #[path = "interop/linphone.rs"]
 mod linphone;
+#[path = "interop/load.rs"]
+mod load;
 #[path = "interop/pbx.rs"]
 #[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod pbx;
@@ -24,6 +26,8 @@ mod pbx;
 mod phone;
 #[path = "interop/scratch.rs"]
 mod scratch;
+#[path = "interop/sipp.rs"]
+mod sipp;
 #[path = "interop/story.rs"]
 mod story;
 #[path = "interop/wait.rs"]

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Once;
 
-use crate::{baresip, linphone};
+use crate::{baresip, linphone, sipp};
 
 /// Whether to go on. Says once what is left out; panics when nothing may be.
 pub(crate) fn is_open() -> bool {
@@ -13,11 +13,12 @@ pub(crate) fn is_open() -> bool {
     if demanded {
         assert!(baresip::is_installed(), "baresip (Debian: baresip-core) is needed and missing");
         assert!(linphone::is_installed(), "linphonec (Debian: linphone-cli) is needed and missing");
+        assert!(sipp::is_installed(), "sipp (Debian: sip-tester) is needed and missing");
         return true;
     }
     // Straight to the descriptor: the test harness keeps what a passing test prints.
     SAID.call_once(|| {
-        _ = writeln!(std::io::stderr(), "left out: calls between real phones ({missing})");
+        _ = writeln!(std::io::stderr(), "left out: calls of real phones and SIPp ({missing})");
     });
     false
 }

@@ -71,6 +71,15 @@ pub(crate) fn audio_ports() -> (u16, u16) {
         .expect("somebody holds every audio port of this machine")
 }
 
+/// 600 UDP ports between those of [`free_port`] and those of [`audio_ports`].
+pub(crate) fn wide_audio_ports() -> (u16, u16) {
+    const FIRST: u16 = 16_400;
+    const COUNT: u16 = 600;
+    const BLOCKS: u32 = 6;
+    let low = FIRST + (std::process::id() % BLOCKS) as u16 * COUNT;
+    (low, low + COUNT - 1)
+}
+
 fn next() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)
