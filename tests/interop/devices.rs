@@ -2,7 +2,7 @@
 
 use crate::gate;
 use crate::pbx::Pbx;
-use crate::phone::{Account, Answers, Kind, PATIENCE, Phone};
+use crate::phone::{Account, Answers, Kind, PATIENCE};
 use crate::story::{TONES, account, ended, nothing_is_left, started};
 use crate::wait::wait_for;
 

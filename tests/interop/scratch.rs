@@ -71,13 +71,17 @@ pub(crate) fn audio_ports() -> (u16, u16) {
         .expect("somebody holds every audio port of this machine")
 }
 
-/// 600 UDP ports between those of [`free_port`] and those of [`audio_ports`].
+/// 600 UDP ports below those of [`free_port`], all of which were free a moment ago.
 pub(crate) fn wide_audio_ports() -> (u16, u16) {
-    const FIRST: u16 = 16_400;
+    const FIRST: u16 = 6_400;
     const COUNT: u16 = 600;
-    const BLOCKS: u32 = 6;
-    let low = FIRST + (std::process::id() % BLOCKS) as u16 * COUNT;
-    (low, low + COUNT - 1)
+    let is_free =
+        |low: u16| (low..low + COUNT).all(|it| UdpSocket::bind(("127.0.0.1", it)).is_ok());
+    (0..3)
+        .map(|block| FIRST + block * COUNT)
+        .find(|low| is_free(*low))
+        .map(|low| (low, low + COUNT - 1))
+        .expect("somebody holds every audio port of this machine")
 }
 
 fn next() -> u16 {
