@@ -178,6 +178,16 @@ const FIELDS: &[Field] = &[
         inner: "forward_not_registered",
         take: Take::Optional(|it| &mut it.forward_not_registered),
     },
+    Field {
+        name: "messages_new",
+        inner: "messages_new",
+        take: Take::Int(|it| &mut it.messages_new),
+    },
+    Field {
+        name: "messages_old",
+        inner: "messages_old",
+        take: Take::Int(|it| &mut it.messages_old),
+    },
 ];
 /// Fields that are shown and never written.
 const READ_ONLY: &[&str] = &["id", "uuid", "created_at", "updated_at"];
@@ -303,6 +313,8 @@ fn shape(row: &Row<Extension>) -> Vec<(String, Json)> {
         ("forward_busy", forward(&it.forwards.busy)),
         ("forward_no_answer", forward(&it.forwards.no_answer)),
         ("forward_not_registered", forward(&it.forwards.not_registered)),
+        ("messages_new", Json::count(it.waiting.new)),
+        ("messages_old", Json::count(it.waiting.old)),
         ("created_at", moment(row.created)),
         ("updated_at", moment(row.updated)),
     ];
