@@ -169,8 +169,10 @@ impl Client for Linphone {
     fn heard(&self) -> Vec<Wav> {
         let log = text_of(&self.log);
         let into = log.lines().filter(|it| it.contains("-->MSFileRec:"));
-        let rates = into.filter_map(|it| it.split_once("] to rate [")?.1.split(']').next());
-        let Some(rate) = rates.last().and_then(|it| it.parse().ok()) else { return Vec::new() };
+        let mut rates = into.filter_map(|it| it.split_once("] to rate [")?.1.split(']').next());
+        let Some(rate) = rates.next_back().and_then(|it| it.parse().ok()) else {
+            return Vec::new();
+        };
         let file = fs::read(&self.heard).unwrap_or_default();
         let samples = file.get(WAV_HEAD..).unwrap_or_default().as_chunks::<2>().0;
         let samples = samples.iter().map(|it| i16::from_le_bytes(*it)).collect();

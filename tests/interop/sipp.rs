@@ -1,6 +1,5 @@
 //! SIPp plays a scenario of `tests/interop/sipp`, many times if need be, and counts.
 
-use std::fs;
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -25,9 +24,6 @@ pub(crate) struct Part<'a> {
     pub(crate) number: &'a str,
     /// `udp` or `tcp`.
     pub(crate) transport: &'a str,
-    /// Whether it repeats what is not answered, and passes over what comes twice. Where that is
-    /// what is played, it must not.
-    pub(crate) repeats: bool,
     /// How many calls there are to be, and how many of them begin in a second.
     pub(crate) calls: u32,
     pub(crate) rate: u32,
@@ -126,7 +122,7 @@ impl Sipp {
         let text = text_of(&self.scratch.file("counts.csv"));
         let mut lines = text.lines().map(|it| it.split(';').collect::<Vec<_>>());
         let names = lines.next().unwrap_or_default();
-        let last = lines.last().unwrap_or_default();
+        let last = lines.next_back().unwrap_or_default();
         let column = |name| {
             let at = names.iter().position(|it| *it == name).expect("a column of that name");
             last.get(at).and_then(|it| it.parse::<u32>().ok()).expect("a number")
