@@ -8,8 +8,10 @@ SHELL := bash
 CARGO ?= cargo
 # Seeds of the storms in `make long`.
 SEEDS ?= 100000
+# How long `make fuzz` tries each reader.
+MINUTES ?= 10
 
-.PHONY: help test needs fmt lint docs core tests locks long bench planted dist
+.PHONY: help test needs fmt lint docs core tests locks long fuzz bench planted dist
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +43,9 @@ locks: ## Breaks each border of the house once and expects to be stopped
 
 long: ## The storms, with many seeds (SEEDS=100000)
 	MOONSWITCH_SEEDS=$(SEEDS) $(CARGO) test --locked --release
+
+fuzz: ## Tries every reader of foreign bytes for a while (MINUTES=10) and keeps what fails
+	MOONSWITCH_FUZZ_MINUTES=$(MINUTES) $(CARGO) test --locked --release --test torture fuzz:: -- --nocapture
 
 dist: ## The binary that ships
 	$(CARGO) build --locked --profile dist --bin moonswitch

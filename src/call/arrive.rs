@@ -9,7 +9,7 @@ use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
-use crate::sip::message::{Method, Name, Uri, Writer};
+use crate::sip::message::{Method, Name, Scheme, Uri, Writer};
 use crate::sip::registrar::{EXPIRES_MIN, Refused};
 
 /// The most calls at once; one more gets 503.
@@ -21,6 +21,11 @@ impl<P: Plan> Switch<P> {
     pub(super) fn arrived(&mut self, now: Now, request: Request, out: &mut Vec<Output>) {
         let message = &request.message;
         let method = message.method();
+        // §8.2.2.1, in front of §8.2.2.3: whoever asks by another kind of name asks nobody here.
+        let uri = message.request_uri().map(Uri::parse);
+        if matches!(uri, Some(Ok(Uri { scheme: Scheme::Other, .. }))) {
+            return self.endpoint.reply_stateless(&request, 416, |it| it);
+        }
         // §8.2.2.3; nothing that we support may be required.
         let unsupported: Vec<String> = message
             .list(Name::Require)
@@ -105,7 +110,7 @@ impl<P: Plan> Switch<P> {
             return self.endpoint.reply_stateless(&request, 403, |it| it);
         }
         let uri = message.request_uri().unwrap_or_default();
-        let Some(to) = user_of(uri) else {
+        let Some(to) = user_of(uri).filter(|it| is_number(it)) else {
             return self.endpoint.reply_stateless(&request, 404, |it| it);
         };
         let offered = match offer_of(&request) {
@@ -242,6 +247,12 @@ impl<P: Plan> Switch<P> {
 fn user_of(uri: &str) -> Option<String> {
     let user = Uri::parse(uri).ok()?.user_decoded()?.into_owned();
     (!user.is_empty() && user.len() <= USER_LEN_MAX).then_some(user)
+}
+
+/// Whether a caller may dial this. What stands before a colon is the kind of a target, which only
+/// scripts choose, and control characters are for nobody.
+fn is_number(text: &str) -> bool {
+    !text.chars().any(|it| it == ':' || it.is_control())
 }
 
 /// The longest number that anybody may dial.
