@@ -10,7 +10,7 @@ use moonswitch::sdp::Codec;
 use moonswitch::sim::phone::{Behaviour, Reply};
 use moonswitch::sim::{Config, World};
 
-use crate::reader::{ours, theirs};
+use crate::reader::{FIELDS, ours, theirs};
 use crate::world::{ann_dials, assert_nothing_left, house, move_in, secs};
 
 /// What rsip 0.4 is known to refuse or misread of what we and our phones write, as parts of the
@@ -75,7 +75,11 @@ fn watch(world: &mut World, seen: &Rc<RefCell<Seen>>) {
         let ours = ours(bytes).unwrap_or_else(|fault| panic!("{fault}: {text}"));
         seen.kinds.insert(ours[0].clone());
         match theirs(bytes) {
-            Ok(theirs) => assert_eq!(ours, theirs, "{text}"),
+            Ok(theirs) => {
+                for (field, (ours, theirs)) in FIELDS.iter().zip(ours.iter().zip(&theirs)) {
+                    assert_eq!(ours, theirs, "{field}: {text}");
+                }
+            }
             Err(error) => drop(seen.refused.insert(format!("{error}\n{text}"))),
         }
         seen.compared += 1;
