@@ -8,7 +8,7 @@ use moonswitch::base::{Mono, Rng};
 use moonswitch::sdp::{self, Codec, Direction, Local, Session};
 use moonswitch::sip::auth::{Guard, Verdict};
 use moonswitch::sip::message::{
-    Contacts, Message, Method, Name, NameAddr, Params, Uri, Via, Writer,
+    Contacts, Message, Method, Name, NameAddr, Params, ParseError, Uri, Via, Writer,
 };
 use moonswitch::sip::stream::{Frame, Framer};
 
@@ -61,7 +61,11 @@ fn printed(it: &Message) {
         writer = writer.raw(name, value);
     }
     let bytes = writer.finish_with("text/plain", it.body());
-    let read = Message::parse(bytes.clone()).expect("what we print can be framed");
+    let read = match Message::parse(bytes.clone()) {
+        // The printer has added two lines of its own.
+        Err(ParseError::TooManyHeaders) => return,
+        it => it.expect("what we print can be framed"),
+    };
     let text = bytes.escape_ascii();
     assert_eq!(read.check(), Ok(()), "{text}");
     assert_eq!((read.method(), read.status()), (it.method(), it.status()), "{text}");
