@@ -22,7 +22,7 @@ const BELOW: Ending = Ending::Refused(404);
 
 /// What the handler does, and how that ends for a caller who waits for 30 seconds.
 const SCRIPTS: &[(&str, Ending)] = &[
-    ("call:hangup()", Ending::Refused(487)),
+    ("call:hangup()", Ending::Refused(603)),
     ("call:reject('busy')", Ending::Refused(486)),
     ("call:answer() call:hangup()", Ending::HungUpByPeer),
     ("call:answer() call:reject('busy')", Ending::HungUpByPeer),
