@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 
+use super::event::What;
 use super::plan::{End, Generation, NoRoute, State, View};
 use super::*;
 use crate::base::{CallId, Cause, Mono, Now, OpId, Rng, StreamId};
@@ -283,6 +284,94 @@ fn who_asks_sees_the_call_and_may_hang_it_up_once() {
     assert_eq!(phones[0].number, "1002");
 }
 
+#[test]
+fn a_phone_that_stops_answering_is_offline_until_it_answers_again() {
+    let mut house = House::new();
+    let nat = register("1002", BOB).replace(&format!("1002@{BOB}>"), "1002@192.168.1.7>");
+    assert_eq!(house.asks(BOB, "1002", &nat), ["SIP/2.0 200 OK"]);
+    let is_asked = |house: &mut House| {
+        for _ in 0..60 {
+            house.sent.remove(BOB);
+            house.sleeps(Duration::from_secs(1));
+            if house.sent.get(BOB).is_some_and(|it| it.starts_with("OPTIONS sip:1002@192.")) {
+                return house.last(BOB);
+            }
+        }
+        panic!("it is not asked");
+    };
+    let question = is_asked(&mut house);
+    house.hears(BOB, &answer(&question, "405 Method Not Allowed", ""));
+    (0..4).for_each(|_| _ = is_asked(&mut house));
+    assert_eq!(house.switch.census().transactions, 0);
+    let refused = house.asks(ANN, "1001", &invite(70, OFFER));
+    assert_eq!(refused.last().unwrap(), "SIP/2.0 480 Temporarily Unavailable");
+    house.asks_itself(Question::Phones { skip: 0, take: 10 });
+    let Some(Answer::Phones(phones, _)) = house.answers.pop() else { panic!("no phones") };
+    assert!(!phones[0].reachable && phones[0].round_trip.is_some(), "{phones:?}");
+
+    let question = is_asked(&mut house);
+    house.hears(BOB, &answer(&question, "200 OK", ""));
+    house.asks_itself(Question::Phones { skip: 0, take: 10 });
+    let Some(Answer::Phones(phones, _)) = house.answers.pop() else { panic!("no phones") };
+    assert!(phones[0].reachable, "{phones:?}");
+}
+
+#[test]
+fn a_script_that_writes_without_end_is_cut_short() {
+    let mut house = House::with_phones(&[BOB]);
+    house.asks(ANN, "1001", &invite(70, OFFER));
+    let call = house.switch.plan.ops[&OpId(1)];
+    let line = |nth: u32| Step::Log { call, text: nth.to_string(), at: plan::Place::default() };
+    let write = |house: &mut House, nth| {
+        let mut out = Vec::new();
+        house.switch.step(house.now, line(nth), &mut out);
+        let said = |it: &Output| match it {
+            Output::Fact(Fact { what: What::Said { text, .. }, .. }) => Some(text.clone()),
+            _ => None,
+        };
+        out.iter().find_map(said)
+    };
+    let written = (0..10_000).filter(|nth| write(&mut house, *nth).is_some()).count();
+    assert_eq!(written, 200);
+    house.now.mono = house.now.mono + Duration::from_millis(50);
+    let next = write(&mut house, 7).expect("one comes back");
+    assert_eq!(next, "7 (9800 lines before this one were left out)");
+}
+
+#[test]
+fn an_account_begins_so_many_calls_and_the_next_one_when_one_is_over() {
+    let mut house = House::with_phones(&[BOB]);
+    house.switch.gate.began("1001");
+    (1..50).for_each(|_| house.switch.gate.began("1001"));
+    let refused = house.asks(ANN, "1001", &invite(70, OFFER));
+    assert_eq!(refused, ["SIP/2.0 503 Service Unavailable"]);
+    assert!(house.last(ANN).contains("Retry-After: 5"));
+    assert_eq!(house.switch.census().calls, 0);
+    house.switch.gate.ended(CallId(1), "1001");
+    let again =
+        invite(70, OFFER).replace("Call-ID: a", "Call-ID: b").replace("z9hG4bKi", "z9hG4bKj");
+    assert_eq!(house.asks(ANN, "1001", &again)[0], "SIP/2.0 100 Trying");
+}
+
+#[test]
+fn a_restored_phone_need_not_prove_itself_amid_a_flood() {
+    let mut house = House::with_phones(&[BOB]);
+    let kept = house.kept.pop().unwrap().1.unwrap();
+    let mut house = House::new();
+    house.takes(Input::Restored(kept));
+    let soon = house.now.mono + Duration::from_secs(1);
+    for nth in 0..10_000_u32 {
+        let [_, _, high, low] = nth.to_be_bytes();
+        let (local, remote) = (([10, 0, 0, 1], 5060).into(), ([11, high, low, 1], 5060).into());
+        let flow = Flow { transport: Transport::Udp, local, remote };
+        house.switch.gate.defence.admits(soon, flow);
+    }
+    let newcomer = house.hears("12.0.0.1:5060", &register("1001", "12.0.0.1:5060"));
+    assert_eq!(newcomer, Vec::<String>::new(), "strangers have to wait");
+    let again = register("1002", BOB).replace("CSeq: 1", "CSeq: 2");
+    assert_eq!(house.asks(BOB, "1002", &again), ["SIP/2.0 200 OK"]);
+}
+
 const ANN: &str = "10.0.0.2:5060";
 const BOB: &str = "10.0.0.3:5060";
 const CELL: &str = "10.0.0.4:5060";
@@ -306,7 +395,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let settings = Settings { realm: "house".to_owned(), advertise: None };
+        let settings = Settings::new("house");
         let mut it = Self {
             switch: Switch::new(settings, Rng::from_seed(1), Rings::default()),
             now: Now::default(),
@@ -420,7 +509,8 @@ impl House {
                 Output::Fact(_)
                 | Output::Watch { .. }
                 | Output::Traced(_)
-                | Output::Trusted { .. } => {}
+                | Output::Trusted { .. }
+                | Output::Close { .. } => {}
             }
         }
         self.sent.extend(sent.iter().cloned());

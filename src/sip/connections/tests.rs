@@ -169,9 +169,10 @@ fn who_is_trusted_is_told_once_for_each_connection() {
     it.hears(2, &invite());
     let udp = Flow { transport: Transport::Udp, ..flow(1) };
     for flow in [flow(1), flow(1), flow(2), udp, flow(1)] {
-        it.endpoint.trust(flow);
+        it.endpoint.trust(flow, "1001", 1);
     }
     assert_eq!(it.endpoint.trusted, [flow(1), flow(2)]);
+    assert_eq!(it.endpoint.surplus, [flow(1)], "the older of two, where one is allowed");
 }
 
 /// An endpoint, the connections to its one peer, and what is between them.
