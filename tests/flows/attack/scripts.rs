@@ -79,7 +79,7 @@ const SCRIPTS: &[(&str, Ending)] = &[
     ),
     (
         "pbx.spawn(function() call:sleep(1) call:hangup() end) call:dial('1002')",
-        Ending::Refused(487),
+        Ending::Refused(603),
     ),
     ("pbx.spawn(function() while true do call:sleep(0.1) end end) call:echo()", Ending::HungUp),
     ("call:defer(function() call:sleep('1h') end) call:dial('1002')", Ending::HungUp),
