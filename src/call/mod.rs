@@ -9,8 +9,10 @@ mod arrive;
 mod ask;
 mod audio;
 pub mod event;
+mod gate;
 mod lamps;
 mod leg;
+mod modify;
 mod ops;
 mod phones;
 pub mod plan;
@@ -24,9 +26,8 @@ use bytes::Bytes;
 
 use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
-use crate::sip::Flow;
 use crate::sip::registrar::Kept;
-use crate::sip::subscribe;
+use crate::sip::{Flow, Identities, Wanted, subscribe};
 
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
@@ -46,7 +47,16 @@ pub enum Input {
         /// What it says.
         bytes: Bytes,
     },
-    /// A connection is gone over which a message had come; no message comes over it any more.
+    /// A connection is open that was asked for with [`Output::Connect`], or one whose peer has
+    /// proved by a certificate who it is.
+    Connected {
+        /// Its flow.
+        flow: Flow,
+        /// The domains that the peer has proved to be.
+        identities: Identities,
+    },
+    /// A connection is gone that we were told of, or over which a message had come: nothing comes
+    /// over it any more. Or the one that was asked for is not to be had.
     Disconnected {
         /// Its flow.
         flow: Flow,
@@ -69,6 +79,9 @@ pub enum Input {
     /// What happens cannot be written down as fast as it happens, or can again. Until then there
     /// are no new calls: none may be forgotten.
     Behind(bool),
+    /// More comes in than can be served, or does not any more. Until then new calls and strangers are
+    /// refused before they cost anything.
+    Overloaded(bool),
     /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
     /// meanwhile; a later set takes the place of one that is still being loaded.
     Scripts(Scripts),
@@ -122,6 +135,8 @@ pub enum Output {
         /// What it says.
         bytes: Bytes,
     },
+    /// A connection is to be opened; [`Input::Connected`] or [`Input::Disconnected`] follows.
+    Connect(Wanted),
     /// A plane is to do something.
     Media {
         /// Which media thread.
@@ -133,6 +148,11 @@ pub enum Output {
     /// open for as long as they like.
     Trusted {
         /// Which.
+        flow: Flow,
+    },
+    /// A connection is to be closed: its account has newer ones than it may have.
+    Close {
+        /// Its flow.
         flow: Flow,
     },
     /// Something happened that is worth keeping.

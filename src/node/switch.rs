@@ -30,6 +30,10 @@ const LEAVING: Duration = Duration::from_millis(1500);
 /// How long we stay after the last call, to answer what repeats.
 const GRACE: Duration = Duration::from_millis(100);
 
+/// When what always waits is an overload. An answer then comes so late that phones ask again
+/// (RFC 3261 §17.1.1.1, T1), which makes it worse.
+const OVERLOADED_AFTER: Duration = Duration::from_millis(250);
+
 /// A turn that takes longer than this is stuck: nobody waits that long for an answer.
 const TURN_MAX: Duration = Duration::from_secs(2);
 
@@ -88,6 +92,7 @@ pub(super) fn run<P: Plan>(
     let (mut more_datagrams, mut more_letters) = (true, true);
     let mut behind = false;
     let mut unwritten = None;
+    let mut pressure = Pressure::default();
     let mut revision = None;
     loop {
         let streams = desk.streams.poll_timeout();
@@ -105,6 +110,10 @@ pub(super) fn run<P: Plan>(
                 if behind { "too slowly" } else { "again" }
             );
             switch.handle(now, Input::Behind(behind), &mut out);
+        }
+        if let Some(overloaded) = pressure.turned(now.mono, more) {
+            tracing::warn!("{}", if overloaded { "overloaded" } else { "not overloaded any more" });
+            switch.handle(now, Input::Overloaded(overloaded), &mut out);
         }
         let mut calls_to_end = None;
         let mut give = |switch: &mut Switch<P>, input: Input| {
@@ -239,9 +248,11 @@ impl Desk {
             match output {
                 Output::Send { flow, bytes } => match flow.transport {
                     Transport::Udp => self.socket.send(flow, &bytes),
-                    Transport::Tcp(_) => self.streams.send(flow, &bytes),
+                    Transport::Tcp(_) | Transport::Tls(_) => self.streams.send(flow, &bytes),
                 },
+                Output::Connect(wanted) => self.streams.connect(wanted),
                 Output::Trusted { flow } => self.streams.trust(flow),
+                Output::Close { flow } => self.streams.dismiss(now.mono, flow),
                 Output::Media { thread, command } => {
                     let Some(plane) = self.planes.get(usize::from(thread)) else { continue };
                     // A lost Close would lose a port for ever, so we wait when the queue is full.
@@ -269,6 +280,24 @@ impl Desk {
                 plane.ring();
             }
         }
+    }
+}
+
+/// Whether more comes in than is taken: the time for which something always waited.
+#[derive(Debug, Default)]
+struct Pressure {
+    since: Option<Mono>,
+    is_overload: bool,
+}
+
+impl Pressure {
+    /// A turn begins, and something was left of the last one or not; whether that changes what we
+    /// are.
+    fn turned(&mut self, now: Mono, more: bool) -> Option<bool> {
+        self.since = more.then(|| self.since.unwrap_or(now));
+        let is_overload = self.since.is_some_and(|it| now - it >= OVERLOADED_AFTER);
+        let before = std::mem::replace(&mut self.is_overload, is_overload);
+        (before != is_overload).then_some(is_overload)
     }
 }
 
@@ -320,6 +349,23 @@ mod tests {
         let mut leave = Leave::new(ms(0), 1);
         assert!(!leave.is_time(ms(1499), 1));
         assert!(leave.is_time(ms(1500), 1));
+    }
+
+    #[test]
+    fn what_waits_for_long_is_an_overload_and_a_burst_is_none() {
+        let mut pressure = Pressure::default();
+        for (millis, more, turned) in [
+            (0, true, None),
+            (249, true, None),
+            (250, false, None),
+            (300, true, None),
+            (550, true, Some(true)),
+            (560, true, None),
+            (570, false, Some(false)),
+            (580, true, None),
+        ] {
+            assert_eq!(pressure.turned(ms(millis), more), turned, "{millis}");
+        }
     }
 
     #[test]

@@ -3,12 +3,15 @@
 //! This room knows bytes, flows and time. It does not know who may call whom, what a dial plan is
 //! or how bytes reach the wire.
 
+mod alive;
 mod ask;
 pub mod auth;
 mod connections;
+pub mod defence;
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
+pub mod identity;
 pub mod invite;
 pub mod message;
 pub mod registrar;
@@ -16,5 +19,7 @@ pub mod stream;
 pub mod subscribe;
 pub mod tx;
 
+pub use connections::Wanted;
 pub use endpoint::Endpoint;
 pub use flow::{Connection, Flow, Transport};
+pub use identity::Identities;

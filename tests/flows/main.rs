@@ -8,6 +8,8 @@ mod hostile;
 mod inspector;
 mod ladder;
 mod lamps;
+mod modify;
+mod reader;
 mod scripts;
 mod storm;
 mod two_phones;
