@@ -123,6 +123,7 @@ impl Peer {
     pub(crate) fn patient_for(self, span: Duration) -> Self {
         match &self.line {
             Line::Tcp(it) => it.set_read_timeout(Some(span)).unwrap(),
+            Line::Tls(it) => it.sock.set_read_timeout(Some(span)).unwrap(),
             Line::Udp(it) => it.set_read_timeout(Some(span)).unwrap(),
         }
         self
