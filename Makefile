@@ -6,7 +6,7 @@ SHELL := bash
 .NOTPARALLEL:
 
 CARGO ?= cargo
-# Seeds of the storms in `make long`.
+# Seeds of the storms, and short calls through the binary, in `make long`.
 SEEDS ?= 100000
 
 .PHONY: help test needs fmt lint docs core tests locks long bench planted dist
@@ -39,8 +39,8 @@ tests:
 locks: ## Breaks each border of the house once and expects to be stopped
 	@tests/locks.sh
 
-long: ## The storms, with many seeds (SEEDS=100000)
-	MOONSWITCH_SEEDS=$(SEEDS) $(CARGO) test --locked --release
+long: ## The storms and the volume, with many seeds and calls (SEEDS=100000)
+	MOONSWITCH_SEEDS=$(SEEDS) MOONSWITCH_CALLS=$(SEEDS) $(CARGO) test --locked --release
 
 dist: ## The binary that ships
 	$(CARGO) build --locked --profile dist --bin moonswitch

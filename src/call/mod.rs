@@ -9,8 +9,10 @@ mod arrive;
 mod ask;
 mod audio;
 pub mod event;
+mod gate;
 mod lamps;
 mod leg;
+mod modify;
 mod ops;
 mod phones;
 pub mod plan;
@@ -69,6 +71,9 @@ pub enum Input {
     /// What happens cannot be written down as fast as it happens, or can again. Until then there
     /// are no new calls: none may be forgotten.
     Behind(bool),
+    /// More comes in than can be served, or does not any more. Until then new calls and strangers are
+    /// refused before they cost anything.
+    Overloaded(bool),
     /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
     /// meanwhile; a later set takes the place of one that is still being loaded.
     Scripts(Scripts),
@@ -133,6 +138,11 @@ pub enum Output {
     /// open for as long as they like.
     Trusted {
         /// Which.
+        flow: Flow,
+    },
+    /// A connection is to be closed: its account has newer ones than it may have.
+    Close {
+        /// Its flow.
         flow: Flow,
     },
     /// Something happened that is worth keeping.

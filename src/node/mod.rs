@@ -22,6 +22,7 @@
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
 mod api;
+mod book;
 mod check;
 mod clock;
 mod data;

@@ -515,6 +515,7 @@ impl World {
                 }
             }
             Output::Trusted { .. }
+            | Output::Close { .. }
             | Output::Phone { .. }
             | Output::Watch { .. }
             | Output::Told { .. } => {}

@@ -8,6 +8,7 @@ mod hostile;
 mod inspector;
 mod ladder;
 mod lamps;
+mod modify;
 mod scripts;
 mod storm;
 mod two_phones;

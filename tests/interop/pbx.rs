@@ -40,17 +40,20 @@ impl Pbx {
 
     /// The same, with more words on its command line.
     pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
-        Self::begin(known_extensions(), sip, audio_ports(), words, &[])
+        Self::begin(with_extensions(), sip, words, &[])
     }
 
-    /// The same with room for many calls at once.
+    /// The same with room for many calls at once, and without limits for an extension.
     pub(crate) fn start_wide() -> Self {
-        Self::begin(known_extensions(), "127.0.0.1:0", wide_audio_ports(), &[], &[])
+        let scratch = with_extensions();
+        let mut command = command_at(scratch.path(), "127.0.0.1:0", wide_audio_ports());
+        command.args(["--call-rate=0", "--calls-per-extension=0", "--source-rate=0"]);
+        Self::spawn(scratch, command)
     }
 
     /// The same with a dial plan above the one that ships.
     pub(crate) fn start_planned(plan: &str) -> Self {
-        let scratch = known_extensions();
+        let scratch = with_extensions();
         fs::create_dir(scratch.file("scripts")).unwrap();
         fs::write(scratch.file("scripts/main.lua"), plan).unwrap();
         Self::start_in(scratch)
@@ -63,19 +66,27 @@ impl Pbx {
 
     /// The same with these variables set.
     pub(crate) fn start_told(scratch: Scratch, variables: &[(&str, &str)]) -> Self {
-        Self::begin(scratch, "127.0.0.1:0", audio_ports(), &[], variables)
+        Self::begin(scratch, "127.0.0.1:0", &[], variables)
     }
 
-    fn begin(
-        scratch: Scratch,
-        sip: &str,
-        audio: (u16, u16),
-        words: &[&str],
-        variables: &[(&str, &str)],
-    ) -> Self {
-        let mut child = command_at(scratch.path(), sip, audio)
-            .args(words)
-            .envs(variables.iter().copied())
+    /// Starts one with the known extensions that may open so many files only.
+    pub(crate) fn start_with_few_files(files: u32) -> Self {
+        let scratch = with_extensions();
+        let pbx = command(scratch.path(), "127.0.0.1:0");
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.arg("-c").arg(limited).arg(pbx.get_program()).args(pbx.get_args());
+        Self::spawn(scratch, shell)
+    }
+
+    fn begin(scratch: Scratch, sip: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = command(scratch.path(), sip);
+        command.args(words).envs(variables.iter().copied());
+        Self::spawn(scratch, command)
+    }
+
+    fn spawn(scratch: Scratch, mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()
@@ -211,7 +222,7 @@ impl Drop for Pbx {
 }
 
 /// A data directory with the known extensions.
-fn known_extensions() -> Scratch {
+fn with_extensions() -> Scratch {
     let scratch = Scratch::new("pbx");
     let rows = EXTENSIONS.map(|(number, password)| {
         format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")

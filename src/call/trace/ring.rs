@@ -81,6 +81,7 @@ impl Ring {
             Output::Traced(Traced { call, detail }) => self.detail(now.mono, *call, detail),
             Output::Media { .. }
             | Output::Trusted { .. }
+            | Output::Close { .. }
             | Output::Phone { .. }
             | Output::Watch { .. }
             | Output::Told { .. } => {}

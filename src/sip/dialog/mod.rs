@@ -17,6 +17,14 @@ pub struct Dialog {
     routes: Vec<String>,
     local_seq: u32,
     remote_seq: Option<u32>,
+    origin: Origin,
+}
+
+/// Whose INVITE opened a dialog: who owns its Call-ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Ours,
+    Theirs,
 }
 
 /// One end: what stands in From or To, and its tag.
@@ -55,6 +63,7 @@ impl Dialog {
             routes: invite.routes(Name::RecordRoute).into_iter().map(str::to_owned).collect(),
             local_seq: 0,
             remote_seq: Some(invite.cseq()?.number),
+            origin: Origin::Theirs,
         })
     }
 
@@ -77,10 +86,12 @@ impl Dialog {
             routes: Vec::new(),
             local_seq: 0,
             remote_seq: None,
+            origin: Origin::Ours,
         }
     }
 
-    /// The same, read from the INVITE that we sent.
+    /// The same, read from the INVITE that we sent. Of a later INVITE (§14.1) it is the dialog as that
+    /// one went along it.
     ///
     /// # Errors
     /// When it is no INVITE of ours.
@@ -90,11 +101,15 @@ impl Dialog {
             flow,
             call_id: invite.call_id().unwrap_or_default().to_owned(),
             local: Side { address: untagged(invite, Name::From), tag },
-            remote: Side { address: untagged(invite, Name::To), tag: String::new() },
+            remote: Side {
+                address: untagged(invite, Name::To),
+                tag: invite.to()?.tag().unwrap_or_default().to_owned(),
+            },
             remote_target: invite.request_uri().unwrap_or_default().to_owned(),
-            routes: Vec::new(),
+            routes: invite.routes(Name::Route).into_iter().map(str::to_owned).collect(),
             local_seq: invite.cseq()?.number,
             remote_seq: None,
+            origin: Origin::Ours,
         })
     }
 
@@ -112,6 +127,11 @@ impl Dialog {
     /// What finds this dialog when a request of the peer comes.
     pub fn key(&self) -> (String, String) {
         (self.call_id.clone(), self.local.tag.clone())
+    }
+
+    /// Whether the Call-ID is ours (§14.1).
+    pub fn owns_call_id(&self) -> bool {
+        self.origin == Origin::Ours
     }
 
     /// The tag of ours.
@@ -177,7 +197,19 @@ impl Dialog {
             number => Some(number.parse().ok()?),
         };
         let routes = lines.collect();
-        Some(Self { flow, call_id, local, remote, remote_target, routes, local_seq, remote_seq })
+        // Only dialogs of subscriptions are remembered: a peer asked for them.
+        let origin = Origin::Theirs;
+        Some(Self {
+            flow,
+            call_id,
+            local,
+            remote,
+            remote_target,
+            routes,
+            local_seq,
+            remote_seq,
+            origin,
+        })
     }
 
     /// Lets our numbers jump, so that none is used twice by somebody who has forgotten the last.

@@ -53,9 +53,8 @@ impl Endpoint {
         if let Some(leg) = leg.filter(|_| is_pending) {
             let is_first = self.usage(leg).is_some_and(|it| matches!(it.state, State::Invited));
             self.reject(now, leg, 487, None);
-            if is_first {
-                self.tell(leg, Event::Ended(Ended::Cancelled));
-            }
+            let event = if is_first { Event::Ended(Ended::Cancelled) } else { Event::Withdrawn };
+            self.tell(leg, event);
         }
     }
 }
