@@ -94,9 +94,15 @@ fn two_phones_talk_opus_and_the_callee_hangs_up() {
 #[test]
 fn two_phones_talk_whatever_carries_their_signalling() {
     gate::or_return!();
-    for [ours, theirs] in [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"]] {
+    for [ours, theirs] in
+        [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"], ["tls", "tcp"], ["udp", "tls"]]
+    {
         let pbx = Pbx::start();
-        let with = |which, transport| started(&pbx, &Account { transport, ..account(&pbx, which) });
+        let with = |which: usize, transport| {
+            let account = account(&pbx, which);
+            let server = if transport == "tls" { pbx.sip_tls() } else { account.server };
+            started(&pbx, &Account { transport, server, ..account })
+        };
         let (mut ann, mut bob) = (with(0, ours), with(1, theirs));
         ann.dial("1002");
         let ends = if ours == theirs { Side::Callee } else { Side::Caller };

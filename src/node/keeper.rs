@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use crate::base::Mono;
 use crate::call::{Answer, Fact, Input, Question, Ticket};
 use crate::directory::TenantId;
-use crate::rest::{Api, Finish, Reply, Request, Response};
+use crate::rest::{Api, Finish, Reply, Request, Response, Sight};
 use crate::store::{Change, Store};
 
 use super::book::{BEHIND, FACTS_GROUP};
@@ -77,6 +77,8 @@ pub(super) enum Served {
     Now(Response),
     /// An answer when the switch has given one.
     Then(oneshot::Receiver<Answer>, Finish),
+    /// Something to look up.
+    Look(Sight),
 }
 
 /// What the keeper is asked to do.
@@ -87,7 +89,7 @@ pub(super) enum Job {
     /// To write which phones there are.
     Phones(Vec<Change>),
     /// To answer a request.
-    Request(Request, oneshot::Sender<Served>),
+    Request(Box<Request>, oneshot::Sender<Served>),
     /// To write everything and say so.
     Close(SyncSender<()>),
 }
@@ -153,7 +155,7 @@ impl Keeper {
     /// Asks for a request to be answered; nothing when the keeper has too much to do.
     pub(super) async fn serve(&self, request: Request) -> Option<Served> {
         let (reply, served) = oneshot::channel();
-        self.jobs.try_send(Job::Request(request, reply)).ok()?;
+        self.jobs.try_send(Job::Request(Box::new(request), reply)).ok()?;
         served.await.ok()
     }
 
@@ -214,13 +216,14 @@ impl Desk {
     }
 
     fn serve(&mut self, request: &Request) -> Served {
-        match self.api.answer(&mut self.store, request, self.clock.now().wall) {
+        match self.api.answer(&mut self.store, request, self.clock.now()) {
             Reply::Now(response) => {
                 if let Some(trouble) = &response.trouble {
                     tracing::error!("{request:?}: {trouble}");
                 }
                 Served::Now(response)
             }
+            Reply::Look(sight) => Served::Look(sight),
             Reply::Then { deltas, question, finish } => {
                 // In the order of their writes: of two changes of one extension the later wins.
                 for delta in deltas {

@@ -40,20 +40,18 @@ impl Pbx {
 
     /// The same, with more words on its command line.
     pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
-        Self::begin(with_extensions(), sip, words, &[])
+        Self::begin(known_extensions(), sip, audio_ports(), words, &[])
     }
 
     /// The same with room for many calls at once, and without limits for an extension.
     pub(crate) fn start_wide() -> Self {
-        let scratch = with_extensions();
-        let mut command = command_at(scratch.path(), "127.0.0.1:0", wide_audio_ports());
-        command.args(["--call-rate=0", "--calls-per-extension=0", "--source-rate=0"]);
-        Self::spawn(scratch, command)
+        let words = ["--call-rate=0", "--calls-per-extension=0", "--source-rate=0"];
+        Self::begin(known_extensions(), "127.0.0.1:0", wide_audio_ports(), &words, &[])
     }
 
     /// The same with a dial plan above the one that ships.
     pub(crate) fn start_planned(plan: &str) -> Self {
-        let scratch = with_extensions();
+        let scratch = known_extensions();
         fs::create_dir(scratch.file("scripts")).unwrap();
         fs::write(scratch.file("scripts/main.lua"), plan).unwrap();
         Self::start_in(scratch)
@@ -66,12 +64,12 @@ impl Pbx {
 
     /// The same with these variables set.
     pub(crate) fn start_told(scratch: Scratch, variables: &[(&str, &str)]) -> Self {
-        Self::begin(scratch, "127.0.0.1:0", &[], variables)
+        Self::begin(scratch, "127.0.0.1:0", audio_ports(), &[], variables)
     }
 
     /// Starts one with the known extensions that may open so many files only.
     pub(crate) fn start_with_few_files(files: u32) -> Self {
-        let scratch = with_extensions();
+        let scratch = known_extensions();
         let pbx = command(scratch.path(), "127.0.0.1:0");
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
@@ -79,8 +77,14 @@ impl Pbx {
         Self::spawn(scratch, shell)
     }
 
-    fn begin(scratch: Scratch, sip: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(scratch.path(), sip);
+    fn begin(
+        scratch: Scratch,
+        sip: &str,
+        audio: (u16, u16),
+        words: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut command = command_at(scratch.path(), sip, audio);
         command.args(words).envs(variables.iter().copied());
         Self::spawn(scratch, command)
     }
@@ -101,6 +105,11 @@ impl Pbx {
     /// Where phones reach it.
     pub(crate) fn sip(&self) -> SocketAddr {
         self.bound("sip=")
+    }
+
+    /// Where phones reach it over TLS.
+    pub(crate) fn sip_tls(&self) -> SocketAddr {
+        self.bound("sip-tls=")
     }
 
     /// Where monitors reach it.
@@ -133,9 +142,11 @@ impl Pbx {
         fs::read_to_string(self.scratch.file("pbx.log")).unwrap()
     }
 
-    /// What it answers to an HTTP GET: head and body.
+    /// What it answers to an HTTP GET with the key for this machine: head and body.
     pub(crate) fn get(&self, path: &str) -> (String, String) {
-        let close = "Connection: close\r\n\r\n";
+        let key = fs::read_to_string(self.file("local.key")).unwrap();
+        let key = key.trim();
+        let close = format!("Authorization: Bearer {key}\r\nConnection: close\r\n\r\n");
         let answer = self.ask(&format!("GET {path} HTTP/1.1\r\nHost: pbx\r\n{close}"));
         let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
         (head.to_owned(), body.to_owned())
@@ -181,6 +192,13 @@ impl Pbx {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
+    /// Lets no file of it grow beyond so many bytes: to it, the disk is full. Nothing ends that.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |it| it.to_string());
+        let words = ["--pid", &self.id().to_string(), &format!("--fsize={limit}:")];
+        assert!(Command::new("prlimit").args(words).status().unwrap().success());
+    }
+
     /// Waits until it has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait_for("the end of the PBX", PATIENCE, || self.child.try_wait().unwrap())
@@ -222,7 +240,7 @@ impl Drop for Pbx {
 }
 
 /// A data directory with the known extensions.
-fn with_extensions() -> Scratch {
+fn known_extensions() -> Scratch {
     let scratch = Scratch::new("pbx");
     let rows = EXTENSIONS.map(|(number, password)| {
         format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
