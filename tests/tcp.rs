@@ -135,6 +135,19 @@ fn a_phone_registers_over_tcp_and_over_udp() {
 }
 
 #[test]
+fn an_account_with_too_many_connections_loses_its_oldest() {
+    let pbx = Pbx::start_with("127.0.0.1:0", &["--connections-per-extension", "2"]);
+    let mut peers: Vec<_> = (0..3).map(|_| Peer::over_tcp(pbx.sip())).collect();
+    let mut neighbour = Peer::over_tcp(pbx.sip());
+    neighbour.register(1);
+    peers.iter_mut().for_each(|it| it.register(0));
+    assert!(peers[0].is_closed());
+    for it in peers.iter_mut().skip(1).chain([&mut neighbour]) {
+        assert_eq!(it.ask(&options("OPTIONS", 9)).status(), Some(200));
+    }
+}
+
+#[test]
 fn ipv6_is_served_like_ipv4() {
     for address in ["[::1]:0", "[::]:0"] {
         let pbx = Pbx::start_at(address);

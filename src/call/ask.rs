@@ -99,6 +99,10 @@ pub struct PhoneSeen {
     pub instance: Option<String>,
     /// How long its registration still holds.
     pub left: Duration,
+    /// Whether it can be rung, as far as we know.
+    pub reachable: bool,
+    /// How long its last answer took, when it is asked from time to time.
+    pub round_trip: Option<Duration>,
 }
 
 impl<P: Plan> Switch<P> {
@@ -120,13 +124,15 @@ impl<P: Plan> Switch<P> {
                 Answer::Call(seen)
             }
             Question::Phones { skip, take } => {
-                let some = self.registrar.all(now.mono, skip, take).map(|it| PhoneSeen {
+                let some = self.registrar.all(now.mono, skip, take).map(|(it, pulse)| PhoneSeen {
                     extension: self.directory.extension(&it.aor).map(|it| it.id),
                     number: it.aor,
                     contact: it.binding.contact,
                     flow: it.binding.flow,
                     instance: it.instance,
                     left: it.left,
+                    reachable: pulse.is_reachable(),
+                    round_trip: pulse.round_trip,
                 });
                 Answer::Phones(some.collect(), self.registrar.len())
             }

@@ -9,7 +9,10 @@ mod arrive;
 mod ask;
 mod audio;
 pub mod event;
+mod gate;
+mod lamps;
 mod leg;
+mod modify;
 mod ops;
 mod phones;
 pub mod plan;
@@ -25,9 +28,11 @@ use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
 use crate::sip::Flow;
 use crate::sip::registrar::Kept;
+use crate::sip::subscribe;
 
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
+pub use lamps::KeptWatch;
 pub use plan::{Op, Outcome, Plan, Step};
 pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
@@ -54,6 +59,8 @@ pub enum Input {
     Directory(Delta),
     /// A phone had registered with the switch before this one, and the time is not up.
     Restored(Kept),
+    /// Somebody had subscribed with the switch before this one, and the time is not up.
+    Watched(KeptWatch),
     /// Somebody asks; the answer comes as [`Output::Told`].
     Ask {
         /// The name of the answer.
@@ -64,6 +71,9 @@ pub enum Input {
     /// What happens cannot be written down as fast as it happens, or can again. Until then there
     /// are no new calls: none may be forgotten.
     Behind(bool),
+    /// More comes in than can be served, or does not any more. Until then new calls and strangers are
+    /// refused before they cost anything.
+    Overloaded(bool),
     /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
     /// meanwhile; a later set takes the place of one that is still being loaded.
     Scripts(Scripts),
@@ -130,6 +140,11 @@ pub enum Output {
         /// Which.
         flow: Flow,
     },
+    /// A connection is to be closed: its account has newer ones than it may have.
+    Close {
+        /// Its flow.
+        flow: Flow,
+    },
     /// Something happened that is worth keeping.
     Fact(Fact),
     /// A phone of an extension is to be remembered, or forgotten.
@@ -142,6 +157,17 @@ pub enum Output {
         contact: String,
         /// All about it; nothing when it is gone.
         kept: Option<Kept>,
+    },
+    /// A subscription is to be remembered, or forgotten.
+    Watch {
+        /// Whose it is.
+        tenant: TenantId,
+        /// Whose phone has subscribed.
+        extension: ExtensionId,
+        /// Which: a word that no other has.
+        name: String,
+        /// All about it; nothing when it is over.
+        kept: Option<subscribe::Kept>,
     },
     /// The answer to a question.
     Told {

@@ -4,6 +4,8 @@
 use std::net::IpAddr;
 
 use super::event::{By, Fact, What};
+use super::gate::Gate;
+use super::lamps::Lamps;
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
@@ -15,8 +17,10 @@ use crate::base::{CallId, Cause, LegId, Map, Mono, Now, OpId, Rng, StreamId, Tim
 use crate::directory::Directory;
 use crate::media;
 use crate::sip::auth::Guard;
+use crate::sip::defence::{Defence, Limits};
 use crate::sip::endpoint::Event;
-use crate::sip::registrar::Registrar;
+use crate::sip::invite::Ended;
+use crate::sip::registrar::{Registrar, Rules};
 use crate::sip::tx::Timing;
 use crate::sip::{Endpoint, invite};
 
@@ -27,6 +31,18 @@ pub struct Settings {
     pub realm: String,
     /// The address that stands in Via, Contact and SDP instead of the flow's own.
     pub advertise: Option<IpAddr>,
+    /// How much anybody may ask.
+    pub limits: Limits,
+    /// How phones register.
+    pub rules: Rules,
+}
+
+impl Settings {
+    /// The usual ones.
+    pub fn new(realm: &str) -> Self {
+        let (limits, rules) = (Limits::default(), Rules::default());
+        Self { realm: realm.to_owned(), advertise: None, limits, rules }
+    }
 }
 
 /// How much a switch holds, for people who watch it and tests that look for leftovers.
@@ -44,6 +60,8 @@ pub struct Census {
     pub ops: usize,
     /// Registered contacts.
     pub bindings: usize,
+    /// Subscriptions of lamps and the like.
+    pub subscriptions: usize,
     /// RTP ports that are free.
     pub ports_free: usize,
     /// RTP ports that were offered.
@@ -56,7 +74,9 @@ pub struct Switch<P> {
     pub(super) rng: Rng,
     pub(super) endpoint: Endpoint,
     pub(super) guard: Guard,
+    pub(super) gate: Gate,
     pub(super) registrar: Registrar,
+    pub(super) lamps: Lamps,
     pub(super) directory: Directory,
     pub(super) plan: P,
     pub(super) loads: Loads,
@@ -92,7 +112,9 @@ impl<P: Plan> Switch<P> {
         Self {
             endpoint: Endpoint::new(Timing::default(), rng.fork(), settings.advertise),
             guard: Guard::new(&mut rng, &settings.realm),
-            registrar: Registrar::default(),
+            gate: Gate::new(Defence::new(hash, settings.limits), hash),
+            registrar: Registrar::new(settings.rules),
+            lamps: Lamps::new(hash),
             directory: Directory::default(),
             plan,
             loads: Loads::default(),
@@ -111,26 +133,30 @@ impl<P: Plan> Switch<P> {
 
     /// Takes an input; what is to be done about it is appended to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        let start = out.len();
         match input {
-            Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
+            Input::Message { flow, bytes } => self.message(now, flow, bytes),
             Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.provision(now, delta, out),
             Input::Scripts(scripts) => self.load(now, scripts, out),
-            Input::Restored(kept) => self.registrar.restore(now.mono, kept),
+            Input::Restored(kept) => self.restored(now, kept),
+            Input::Watched(it) => self.watched_before(now, it),
             Input::Ask { ticket, question } => {
                 let answer = self.asked(now, question, out);
                 out.push(Output::Told { ticket, answer });
             }
             Input::Behind(behind) => self.behind = behind,
+            Input::Overloaded(overloaded) => self.gate.defence.overload(overloaded),
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
             Input::Shutdown => self.shut_down(now, out),
         }
-        self.settle(now, out);
+        self.settle(now, start, out);
     }
 
     /// Fires what has fallen due, and lets scripts compute.
     pub fn handle_timeout(&mut self, now: Now, out: &mut Vec<Output>) {
+        let start = out.len();
         self.endpoint.handle_timeout(now.mono);
         while let Some(op) = self.timers.pop(now.mono) {
             self.op_due(now, op, out);
@@ -138,8 +164,10 @@ impl<P: Plan> Switch<P> {
         while let Some((extension, contact)) = self.registrar.expire(now.mono) {
             tell(out, now, None, What::Expired { extension, contact });
         }
+        self.keep_alive(now);
+        self.tell_resumed(now);
         self.plan.handle_timeout(now);
-        self.settle(now, out);
+        self.settle(now, start, out);
     }
 
     /// When to call [`Self::handle_timeout`] next. A time that has passed means now.
@@ -151,6 +179,7 @@ impl<P: Plan> Switch<P> {
             self.endpoint.poll_timeout(),
             self.timers.next(),
             self.registrar.poll_timeout(),
+            self.lamps.poll_timeout(),
             self.plan.poll_timeout(),
         ];
         next.into_iter().flatten().min()
@@ -165,21 +194,30 @@ impl<P: Plan> Switch<P> {
             dialogs: self.endpoint.dialogs(),
             ops: self.ops.len(),
             bindings: self.registrar.len(),
+            subscriptions: self.endpoint.subscriptions(),
             ports_free: self.ports.free(),
             ports: self.ports.offered(),
         }
     }
 
     /// Carries events to their calls and runs scripts until all is quiet, or a script has used its
-    /// slice up: then datagrams come first.
-    fn settle(&mut self, now: Now, out: &mut Vec<Output>) {
+    /// slice up: then datagrams come first. What was put out since `start` is news for lamps.
+    fn settle(&mut self, now: Now, start: usize, out: &mut Vec<Output>) {
         let mut steps = 0;
+        let mut lit = start;
         loop {
             self.flush(out);
+            self.light(out.get(lit..).unwrap_or_default());
+            lit = out.len();
             if let Some(event) = self.endpoint.events.pop_front() {
                 match event {
                     Event::Stranger(request) => self.arrived(now, request, out),
                     Event::Leg(leg, event) => self.leg_event(now, leg, event, out),
+                    Event::Alive(flow, phone, branch) => {
+                        self.registrar.alive(now.mono, flow, phone, &branch);
+                    }
+                    Event::Subscription(id, event) => self.subscription_event(now, id, event, out),
+                    Event::Answered(..) => {}
                 }
                 continue;
             }
@@ -201,8 +239,14 @@ impl<P: Plan> Switch<P> {
             invite::Event::Ringing { .. } => self.callee_rings(now, id, leg, out),
             invite::Event::Accepted { sdp } => self.callee_answered(now, id, leg, sdp, out),
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
-            invite::Event::Acked => {}
-            invite::Event::Offered { sdp } => self.reoffered(now, id, leg, sdp, out),
+            invite::Event::Acked { sdp } => self.acked(now, id, leg, sdp, out),
+            invite::Event::Offered { sdp } => self.offered(now, id, leg, sdp, out),
+            invite::Event::Withdrawn => self.withdrawn(now, id, leg, out),
+            invite::Event::Modified { sdp } => self.modified(now, id, leg, sdp, out),
+            invite::Event::NotModified { status } => self.not_modified(now, id, leg, status, out),
+            invite::Event::Ended(Ended::Gone) => {
+                self.leg_left(now, id, leg, Cause::Lost, By::House, out);
+            }
             invite::Event::Ended(_) => {
                 self.leg_left(now, id, leg, Cause::Hangup, By::Peer, out);
             }
@@ -233,9 +277,7 @@ impl<P: Plan> Switch<P> {
             Step::Loaded { generation, result } => self.loaded(now, generation, result, out),
             Step::Do { call, id, op, at } => self.begin_op(now, call, id, op, at, out),
             Step::Cancel { call, id } => self.cancel_op(now, call, id, out),
-            Step::Log { call, text, at } => {
-                tell(out, now, Some(call), What::Said { text, at });
-            }
+            Step::Log { call, text, at } => self.said(now, call, text, at, out),
             Step::Handled { call, end } => self.handled(now, call, end, out),
             Step::Over { call } => self.forget_call(call),
         }
@@ -245,6 +287,7 @@ impl<P: Plan> Switch<P> {
     pub(super) fn forget_call(&mut self, id: CallId) {
         let Some(over) = self.calls.remove(&id) else { return };
         self.loads.ended(over.generation);
+        self.gate.ended(id, &over.from);
         for op in over.sleeps {
             self.ops.remove(&op);
             self.timers.set(op, None);
@@ -263,6 +306,7 @@ impl<P: Plan> Switch<P> {
     /// Moves what SIP wants to send to the outputs, behind what stands there already.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
         out.extend(self.endpoint.trusted.drain(..).map(|flow| Output::Trusted { flow }));
+        out.extend(self.endpoint.surplus.drain(..).map(|flow| Output::Close { flow }));
         out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));
     }
 

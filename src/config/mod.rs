@@ -31,6 +31,7 @@ mod wrong;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use nearest::nearest;
 pub use read::{Draft, Entry};
@@ -54,6 +55,26 @@ pub struct Settings {
     pub scripts: Option<PathBuf>,
     /// How many bytes of the traces of calls are remembered; none when zero.
     pub trace_bytes: usize,
+    /// Messages a second of each address at which nobody is known.
+    pub stranger_rate: u32,
+    /// Requests a second of each address at which somebody is known.
+    pub source_rate: u32,
+    /// Registrations a second of each extension.
+    pub register_rate: u32,
+    /// New calls a second of each extension.
+    pub call_rate: u32,
+    /// Calls at once that each extension has begun.
+    pub calls_per_extension: u32,
+    /// Connections at once of each extension.
+    pub connections_per_extension: u32,
+    /// Whether strangers who call themselves a known scanner get no answer.
+    pub drop_scanners: bool,
+    /// How often phones behind NAT are asked whether they are still there; never when zero.
+    pub keep_alive: Duration,
+    /// The shortest registration, in seconds.
+    pub expires_min: u32,
+    /// The longest registration, in seconds.
+    pub expires_max: u32,
     /// The file that these settings were read from.
     pub config: Option<PathBuf>,
     /// Where each setting was said that does not have its default.
@@ -127,6 +148,76 @@ pub const SETTINGS: &[Setting] = &[
         take: |to, text| value::size(text).map(|it| to.trace_bytes = it),
     },
     Setting {
+        name: "stranger-rate",
+        value: "N",
+        default: Some("20"),
+        doc: "Messages a second of an address where nobody is known; more are dropped. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.stranger_rate = it),
+    },
+    Setting {
+        name: "source-rate",
+        value: "N",
+        default: Some("1000"),
+        doc: "Requests a second of an address where somebody is known; more get 503. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.source_rate = it),
+    },
+    Setting {
+        name: "register-rate",
+        value: "N",
+        default: Some("10"),
+        doc: "Registrations a second of each extension. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.register_rate = it),
+    },
+    Setting {
+        name: "call-rate",
+        value: "N",
+        default: Some("10"),
+        doc: "New calls a second of each extension. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.call_rate = it),
+    },
+    Setting {
+        name: "calls-per-extension",
+        value: "N",
+        default: Some("50"),
+        doc: "Calls at once that each extension has begun. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.calls_per_extension = it),
+    },
+    Setting {
+        name: "connections-per-extension",
+        value: "N",
+        default: Some("20"),
+        doc: "TCP connections at once of each extension; the oldest goes. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.connections_per_extension = it),
+    },
+    Setting {
+        name: "drop-scanners",
+        value: "YES|NO",
+        default: Some("yes"),
+        doc: "Whether strangers who call themselves a known scanner get no answer.",
+        take: |to, text| value::yes_or_no(text).map(|it| to.drop_scanners = it),
+    },
+    Setting {
+        name: "keep-alive",
+        value: "SECONDS",
+        default: Some("25"),
+        doc: "How often phones behind NAT are asked whether they are still there. 0: never.",
+        take: |to, text| value::interval(text).map(|it| to.keep_alive = it),
+    },
+    Setting {
+        name: "expires-min",
+        value: "SECONDS",
+        default: Some("30"),
+        doc: "The shortest registration; phones that ask for less are told to ask for it.",
+        take: |to, text| value::lifetime(text).map(|it| to.expires_min = it),
+    },
+    Setting {
+        name: "expires-max",
+        value: "SECONDS",
+        default: Some("3600"),
+        doc: "The longest registration; longer wishes are cut to it.",
+        take: |to, text| value::lifetime(text).map(|it| to.expires_max = it),
+    },
+    Setting {
         name: CONFIG,
         value: "FILE",
         default: None,
@@ -146,6 +237,22 @@ pub fn help() -> String {
         let default = it.default.map(|it| format!(" [{it}]")).unwrap_or_default();
         _ = writeln!(text, "  {flag:<20} {}", it.doc);
         _ = writeln!(text, "  {:<20} {}{default}", "", it.variable());
+    }
+    text
+}
+
+/// The page about the settings, in Markdown: `docs/config.md` is this page.
+pub fn page() -> String {
+    let mut text = "# Settings\n\nPrinted from the code: `make pages` writes it anew.\n\n\
+         A setting is said by a flag, else by a variable of the environment, else by a key in the \
+         TOML file of\n`--config`, else it has its default. Whatever is said is checked, also where \
+         something stronger overrides it,\nand everything that is wrong is told at once.\n\n\
+         | flag | variable | default | |\n|---|---|---|---|\n"
+        .to_owned();
+    for it in SETTINGS {
+        let default = it.default.map_or_else(String::new, |it| format!("`{it}`"));
+        let (flag, value, variable) = (it.flag(), it.value, it.variable());
+        _ = writeln!(text, "| `{flag} {value}` | `{variable}` | {default} | {} |", it.doc);
     }
     text
 }
@@ -174,6 +281,16 @@ impl Settings {
             advertise: None,
             scripts: None,
             trace_bytes: 0,
+            stranger_rate: 0,
+            source_rate: 0,
+            register_rate: 0,
+            call_rate: 0,
+            calls_per_extension: 0,
+            connections_per_extension: 0,
+            drop_scanners: false,
+            keep_alive: Duration::ZERO,
+            expires_min: 0,
+            expires_max: 0,
             config: None,
             places: Vec::new(),
         };
@@ -227,5 +344,11 @@ mod tests {
         assert_eq!(settings.rtp.to_string(), "16384-20479");
         assert_eq!((settings.advertise, settings.scripts), (None, None));
         assert_eq!(settings.trace_bytes, 16 << 20);
+        assert_eq!((settings.stranger_rate, settings.source_rate), (20, 1_000));
+        assert_eq!((settings.register_rate, settings.call_rate), (10, 10));
+        assert_eq!((settings.calls_per_extension, settings.connections_per_extension), (50, 20));
+        assert!(settings.drop_scanners);
+        assert_eq!(settings.keep_alive, Duration::from_secs(25));
+        assert_eq!((settings.expires_min, settings.expires_max), (30, 3600));
     }
 }

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// UDP ports for audio: RTP on even ones, RTCP on the next (RFC 3550 §11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +96,38 @@ pub(super) fn size(text: &str) -> Result<usize, &'static str> {
     count.checked_mul(unit).filter(|it| *it <= MAX).ok_or(SHAPE)
 }
 
+/// Reads a number of things.
+pub(super) fn count(text: &str) -> Result<u32, &'static str> {
+    const SHAPE: &str = "a number from 0 (no limit) to 1000000";
+    let is_number = text.bytes().all(|it| it.is_ascii_digit());
+    text.parse().ok().filter(|it| is_number && *it <= 1_000_000).ok_or(SHAPE)
+}
+
+/// Reads how often something is done.
+pub(super) fn interval(text: &str) -> Result<Duration, &'static str> {
+    const SHAPE: &str = "seconds: 0 (never), or 5 to 3600";
+    let fits = |it: &u64| *it == 0 || (5..=3600).contains(it);
+    let is_number = text.bytes().all(|it| it.is_ascii_digit());
+    let seconds = text.parse().ok().filter(|it| is_number && fits(it)).ok_or(SHAPE)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Reads how long a registration holds, in seconds.
+pub(super) fn lifetime(text: &str) -> Result<u32, &'static str> {
+    const SHAPE: &str = "seconds from 10 to 86400";
+    let is_number = text.bytes().all(|it| it.is_ascii_digit());
+    text.parse().ok().filter(|it| is_number && (10..=86_400).contains(it)).ok_or(SHAPE)
+}
+
+/// Reads whether something is done.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("yes or no"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,6 +158,19 @@ mod tests {
         assert!(address("0.0.0.0").is_err());
         assert!(address("239.1.1.1").is_err());
         assert!(address("pbx.example").is_err());
+    }
+
+    #[test]
+    fn limits_intervals_and_lifetimes_have_bounds() {
+        assert_eq!((count("0"), count("20"), count("1000000")), (Ok(0), Ok(20), Ok(1_000_000)));
+        assert!(["", "-1", "+1", "1.5", "1000001", "20/s"].iter().all(|it| count(it).is_err()));
+        assert_eq!(interval("25"), Ok(Duration::from_secs(25)));
+        assert_eq!(interval("0"), Ok(Duration::ZERO));
+        assert!(["4", "3601", "25s", "", "+25"].iter().all(|it| interval(it).is_err()));
+        assert_eq!((lifetime("10"), lifetime("86400")), (Ok(10), Ok(86_400)));
+        assert!(["0", "9", "86401", "", "1h"].iter().all(|it| lifetime(it).is_err()));
+        assert_eq!((yes_or_no("yes"), yes_or_no("false")), (Ok(true), Ok(false)));
+        assert!(yes_or_no("maybe").is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub use extension::{
     CONTACTS_MAX, CallerId, ChangeExtension, Extension, FieldError, Fields, Forwards, Kind,
-    NewExtension,
+    NewExtension, Waiting,
 };
 pub use id::{DomainId, ExtensionId, TenantId, Uuid};
 

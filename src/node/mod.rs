@@ -22,6 +22,7 @@
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
 mod api;
+mod book;
 mod check;
 mod clock;
 mod data;
@@ -46,5 +47,6 @@ mod udp;
 mod watch;
 
 pub use check::{Checked, check};
+pub use data::LOCAL_KEY;
 pub use provision::Error as ProvisionError;
 pub use start::{Failure, serve};

@@ -16,15 +16,18 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{Rng, Wall};
 use crate::call::plan::Generation;
-use crate::call::{self, Input, Scripts, Source, Switch};
+use crate::call::{self, Input, KeptWatch, Scripts, Source, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, ExtensionId};
 use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
-use crate::rest::Api;
-use crate::sip::registrar::{Binding, Kept};
+use crate::rest::{Api, Told};
+use crate::sip::defence;
+use crate::sip::registrar::{Binding, Kept, Rules};
+use crate::sip::subscribe::{self, Package, Topic};
 use crate::store::{self, Store};
 
+use super::book::Book;
 use super::clock::Clock;
 use super::log::Log;
 use super::ports::{self, Ports, Skipped};
@@ -120,7 +123,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     }
     let own = Some(sip.ip()).filter(|it| !it.is_unspecified());
     let server = settings.advertise.or(own).map(|it| it.to_string());
-    let api = Api { server, port: sip.port() };
+    let local = data::local_key(&settings.data, &mut rng);
+    let api = Api::new(Told { server, port: sip.port() }, local.as_deref());
     let (keeper, desk) = keeper::new(clock, data.store, api, to_switch.clone());
     start_thread("keeper", || keeper::run(desk), tell_failure(ended.clone()))?;
     let view = Arc::new(View::default());
@@ -132,12 +136,12 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         streams,
         mailbox,
         planes,
-        book: keeper.book(),
+        book: Book::new(keeper.clone()),
         counter: keeper.counter(),
         view,
         traces,
     };
-    let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
+    let told = told(settings)?;
     let beginning = Beginning { told, rng, folder: folder.clone(), found: found.clone(), inputs };
     let generation = start_switch(desk, beginning, ended.clone())?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
@@ -291,7 +295,44 @@ fn provisioned(
             left: Duration::from_micros(it.expires.0.saturating_sub(now.0)),
         }))
     }));
+    let watches = store.read().subscriptions(now).map_err(about)?;
+    inputs.extend(watches.into_iter().filter_map(|it| {
+        let subscriber = numbers.get(&it.extension)?.clone();
+        let package = Package::of(&it.package)?;
+        let (resource, entity, id) = (it.resource, it.entity, it.event_id);
+        Some(Input::Watched(KeptWatch {
+            subscriber,
+            kept: subscribe::Kept {
+                topic: Topic { package, resource, entity, id },
+                dialog: it.dialog,
+                flow: flows::read(&it.flow, bound)?,
+                version: it.version,
+                left: Duration::from_micros(it.expires.0.saturating_sub(now.0)),
+            },
+        }))
+    }));
     Ok(inputs)
+}
+
+/// What the switch is told of the settings.
+fn told(settings: &Settings) -> Result<call::Settings, Failure> {
+    let (expires_min, expires_max) = (settings.expires_min, settings.expires_max);
+    if expires_min > expires_max {
+        let want = format!("at most the {expires_max} of --expires-max");
+        let wrong = settings.wrong("expires-min", expires_min.to_string(), want);
+        return Err(Failure::Setting(wrong));
+    }
+    let limits = defence::Limits {
+        stranger_rate: settings.stranger_rate,
+        source_rate: settings.source_rate,
+        register_rate: settings.register_rate,
+        call_rate: settings.call_rate,
+        calls: settings.calls_per_extension,
+        connections: usize::try_from(settings.connections_per_extension).unwrap_or(usize::MAX),
+        drop_scanners: settings.drop_scanners,
+    };
+    let rules = Rules { expires_min, expires_max, keep_alive: settings.keep_alive };
+    Ok(call::Settings { realm: REALM.to_owned(), advertise: settings.advertise, limits, rules })
 }
 
 /// The user's directory of scripts.
@@ -406,6 +447,15 @@ mod tests {
         let failure = below_ephemeral(&settings, 20_479).unwrap_err();
         assert!(failure.is_setting());
         assert!(failure.to_string().contains("--rtp \"16384-20479\""), "{failure}");
+    }
+
+    #[test]
+    fn the_shortest_registration_is_no_longer_than_the_longest() {
+        let mut draft = config::Draft::default();
+        draft.flags(["--expires-min=700", "--expires-max=600"].map(String::from));
+        let failure = told(&draft.settle().unwrap()).unwrap_err();
+        assert!(failure.is_setting());
+        assert!(failure.to_string().contains("--expires-min \"700\""), "{failure}");
     }
 
     #[test]

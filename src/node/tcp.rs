@@ -7,6 +7,7 @@
 //! |---|---|
 //! | no whole message for 30 s | a stranger is closed; keep-alives do not count |
 //! | a message unfinished for 10 s | anybody is closed |
+//! | as many of an account as the settings allow | its oldest is closed |
 //! | 200 strangers from one address | the oldest of them makes room for the new one |
 //! | 10,000 in all, or what the descriptors allow | the oldest stranger makes room, first of addresses without a trusted peer; without any the new one is closed |
 //! | 256 KiB unsent, or nothing of it taken for 30 s | anybody is closed |
@@ -20,7 +21,7 @@ mod link;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -28,11 +29,12 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::base::{Mono, Timers};
+use crate::base::{Bucket, Mono, Rate, Timers};
 use crate::call::Input;
+use crate::sip::defence::Source;
 use crate::sip::{Connection, Flow, Transport};
 
-use link::{Link, Standing, place};
+use link::{Link, Standing};
 
 /// The most connections at once.
 pub(super) const CONNECTIONS_MAX: usize = 10_000;
@@ -50,6 +52,8 @@ const BATCH: usize = 256;
 const READ: usize = 16 << 10;
 /// Connections that may wait for us to let them in; the system may allow less.
 const BACKLOG: i32 = 4096;
+/// Lines of the log about those who find no room.
+const COMPLAINTS: Rate = Rate::per_second(1, 5);
 /// The listener's place among the connections.
 const LISTENER: u64 = 0;
 
@@ -60,7 +64,7 @@ pub(super) struct Streams {
     links: BTreeMap<u64, Link>,
     /// All strangers, in the order in which they came.
     strangers: BTreeSet<u64>,
-    sources: BTreeMap<IpAddr, Source>,
+    sources: BTreeMap<Source, Neighbours>,
     timers: Timers<u64>,
     /// Links that something was said to since the last flush.
     unsent: BTreeSet<u64>,
@@ -69,11 +73,12 @@ pub(super) struct Streams {
     /// Given up for a moment to close a connection that there is no descriptor for.
     spare: Option<File>,
     buffer: Box<[u8]>,
+    complaints: Bucket,
 }
 
 /// The connections of one address.
 #[derive(Debug, Default)]
-struct Source {
+struct Neighbours {
     /// In the order in which they came.
     strangers: BTreeSet<u64>,
     trusted: usize,
@@ -106,6 +111,7 @@ impl Streams {
             room: CONNECTIONS_MAX,
             spare: spare(),
             buffer: vec![0; READ].into_boxed_slice(),
+            complaints: Bucket::default(),
         })
     }
 
@@ -165,12 +171,20 @@ impl Streams {
         let Some(Connection(id)) = flow.transport.connection() else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
         if std::mem::replace(&mut link.standing, Standing::Trusted) == Standing::Stranger {
-            let source = self.sources.entry(place(link.flow)).or_default();
+            let source = self.sources.entry(Source::of(link.flow)).or_default();
             source.strangers.remove(&id);
             source.trusted += 1;
             self.strangers.remove(&id);
             self.watch(id);
         }
+    }
+
+    /// A connection is not wanted any more: what is to be said on it still leaves.
+    pub(super) fn dismiss(&mut self, now: Mono, flow: Flow) {
+        let Some(Connection(id)) = flow.transport.connection() else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.dismiss(now);
+        self.watch(id);
     }
 
     fn let_in(&mut self, now: Mono, take: &mut impl FnMut(Input)) {
@@ -195,13 +209,16 @@ impl Streams {
         let id = self.last + 1;
         let Ok(local) = link::prepare(&stream) else { return };
         let flow = Flow { transport: Transport::Tcp(Connection(id)), local, remote };
-        let neighbours = self.sources.get(&place(flow)).map(|it| &it.strangers);
+        let neighbours = self.sources.get(&Source::of(flow)).map(|it| &it.strangers);
         let crowd = neighbours.filter(|it| it.len() >= STRANGERS_MAX);
         if let Some(oldest) = crowd.and_then(|it| it.first().copied()) {
             self.close(oldest, "too many strangers of its address", take);
         } else if self.links.len() >= self.room {
             let Some(oldest) = self.oldest_stranger() else {
-                return tracing::warn!("no room for {flow}: all connections are trusted");
+                if self.complaints.take(now, COMPLAINTS) {
+                    tracing::warn!("no room for {flow}: all connections are trusted");
+                }
+                return;
             };
             self.close(oldest, "makes room for a newer one", take);
         }
@@ -210,7 +227,7 @@ impl Streams {
         }
         self.last = id;
         self.strangers.insert(id);
-        self.sources.entry(place(flow)).or_default().strangers.insert(id);
+        self.sources.entry(Source::of(flow)).or_default().strangers.insert(id);
         let link = Link::new(now, stream, flow);
         self.timers.set(id, link.next());
         self.links.insert(id, link);
@@ -219,7 +236,7 @@ impl Streams {
     /// Who makes room when there is none.
     fn oldest_stranger(&self) -> Option<u64> {
         let is_alone = |id: &u64| {
-            let source = self.links.get(id).and_then(|it| self.sources.get(&place(it.flow)));
+            let source = self.links.get(id).and_then(|it| self.sources.get(&Source::of(it.flow)));
             source.is_none_or(|it| it.trusted == 0)
         };
         let mut looked_at = self.strangers.iter().copied().take(LOOKED_AT_MAX);
@@ -232,7 +249,9 @@ impl Streams {
         drop(self.spare.take());
         drop(self.listener.accept());
         self.spare = spare();
-        tracing::warn!("no descriptors left: no TCP connections for {PAUSE:?}");
+        if self.complaints.take(now, COMPLAINTS) {
+            tracing::warn!("no descriptors left: no TCP connections for {PAUSE:?}");
+        }
         self.listen(EpollFlags::empty());
         self.timers.set(LISTENER, Some(now + PAUSE));
     }
@@ -280,7 +299,7 @@ impl Streams {
         self.timers.set(id, None);
         self.unsent.remove(&id);
         self.strangers.remove(&id);
-        let place = place(link.flow);
+        let place = Source::of(link.flow);
         if let Some(source) = self.sources.get_mut(&place) {
             match link.standing {
                 Standing::Stranger => _ = source.strangers.remove(&id),

@@ -3,8 +3,11 @@
 //! This room knows bytes, flows and time. It does not know who may call whom, what a dial plan is
 //! or how bytes reach the wire.
 
+mod alive;
+mod ask;
 pub mod auth;
 mod connections;
+pub mod defence;
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
@@ -12,6 +15,7 @@ pub mod invite;
 pub mod message;
 pub mod registrar;
 pub mod stream;
+pub mod subscribe;
 pub mod tx;
 
 pub use endpoint::Endpoint;

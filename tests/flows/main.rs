@@ -7,6 +7,8 @@ mod heal;
 mod hostile;
 mod inspector;
 mod ladder;
+mod lamps;
+mod modify;
 mod reader;
 mod scripts;
 mod storm;

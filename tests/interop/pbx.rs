@@ -40,14 +40,7 @@ impl Pbx {
 
     /// The same, with more words on its command line.
     pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
-        let scratch = Scratch::new("pbx");
-        let rows = EXTENSIONS.map(|(number, password)| {
-            format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
-        });
-        let file = scratch.file("extensions.toml");
-        fs::write(&file, rows.concat()).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::begin(scratch, sip, words, &[])
+        Self::begin(with_extensions(), sip, words, &[])
     }
 
     /// Starts one on a data directory and waits until it is ready.
@@ -60,10 +53,24 @@ impl Pbx {
         Self::begin(scratch, "127.0.0.1:0", &[], variables)
     }
 
+    /// Starts one with the known extensions that may open so many files only.
+    pub(crate) fn start_with_few_files(files: u32) -> Self {
+        let scratch = with_extensions();
+        let pbx = command(scratch.path(), "127.0.0.1:0");
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.arg("-c").arg(limited).arg(pbx.get_program()).args(pbx.get_args());
+        Self::spawn(scratch, shell)
+    }
+
     fn begin(scratch: Scratch, sip: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = command(scratch.path(), sip)
-            .args(words)
-            .envs(variables.iter().copied())
+        let mut command = command(scratch.path(), sip);
+        command.args(words).envs(variables.iter().copied());
+        Self::spawn(scratch, command)
+    }
+
+    fn spawn(scratch: Scratch, mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()
@@ -110,9 +117,11 @@ impl Pbx {
         fs::read_to_string(self.scratch.file("pbx.log")).unwrap()
     }
 
-    /// What it answers to an HTTP GET: head and body.
+    /// What it answers to an HTTP GET with the key for this machine: head and body.
     pub(crate) fn get(&self, path: &str) -> (String, String) {
-        let close = "Connection: close\r\n\r\n";
+        let key = fs::read_to_string(self.file("local.key")).unwrap();
+        let key = key.trim();
+        let close = format!("Authorization: Bearer {key}\r\nConnection: close\r\n\r\n");
         let answer = self.ask(&format!("GET {path} HTTP/1.1\r\nHost: pbx\r\n{close}"));
         let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
         (head.to_owned(), body.to_owned())
@@ -158,6 +167,13 @@ impl Pbx {
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
     }
 
+    /// Lets no file of it grow beyond so many bytes: to it, the disk is full. Nothing ends that.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |it| it.to_string());
+        let words = ["--pid", &self.id().to_string(), &format!("--fsize={limit}:")];
+        assert!(Command::new("prlimit").args(words).status().unwrap().success());
+    }
+
     /// Waits until it has ended.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait_for("the end of the PBX", PATIENCE, || self.child.try_wait().unwrap())
@@ -196,6 +212,18 @@ impl Drop for Pbx {
             eprintln!("--- log of the PBX\n{}", self.log());
         }
     }
+}
+
+/// A data directory with the known extensions.
+fn with_extensions() -> Scratch {
+    let scratch = Scratch::new("pbx");
+    let rows = EXTENSIONS.map(|(number, password)| {
+        format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
+    });
+    let file = scratch.file("extensions.toml");
+    fs::write(&file, rows.concat()).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    scratch
 }
 
 /// Runs the binary to its end with these variables set.

@@ -11,6 +11,7 @@ use moonswitch::sip::message::{
     Contacts, Message, Method, Name, NameAddr, Params, ParseError, Uri, Via, Writer,
 };
 use moonswitch::sip::stream::{Frame, Framer};
+use moonswitch::sip::{Flow, Transport};
 
 /// A target.
 pub(crate) type Target = fn(&[u8]);
@@ -183,11 +184,13 @@ pub(crate) fn session(bytes: &[u8]) {
 
 /// Nobody is known by what he makes up, and the same answer gets the same verdict.
 pub(crate) fn digest(bytes: &[u8]) {
+    let address = SocketAddr::from(([192, 0, 2, 9], 5060));
+    let flow = Flow { transport: Transport::Udp, local: address, remote: address };
     let verdicts = [(); 2].map(|()| {
         let mut guard = Guard::new(&mut Rng::from_seed(1), "moonswitch");
-        let _ = guard.challenge(Mono::ZERO, false);
+        let _ = guard.challenge(Mono::ZERO, flow, false);
         let values = bytes.split(|it| *it == b'\n');
-        guard.check(Mono::ZERO, "REGISTER", "sip:pbx.test", values, |_| Some("secret"))
+        guard.check(Mono::ZERO, flow, "REGISTER", "sip:pbx.test", values, |_| Some("secret"))
     });
     assert_eq!(verdicts[0], verdicts[1]);
     assert!(!matches!(verdicts[0], Verdict::Known(_)), "{verdicts:?}");
@@ -229,7 +232,7 @@ fn frames(bytes: &[u8], size: impl Fn(usize) -> usize) -> Vec<Frame> {
 }
 
 /// Every header that we have a name for, but Content-Length, which is the printer's own.
-const NAMES: [Name; 38] = [
+const NAMES: [Name; 40] = [
     Name::Via,
     Name::From,
     Name::To,
@@ -255,6 +258,8 @@ const NAMES: [Name; 38] = [
     Name::Reason,
     Name::RetryAfter,
     Name::Event,
+    Name::AllowEvents,
+    Name::Accept,
     Name::SubscriptionState,
     Name::ReferTo,
     Name::ReferredBy,

@@ -81,7 +81,9 @@ impl Ring {
             Output::Traced(Traced { call, detail }) => self.detail(now.mono, *call, detail),
             Output::Media { .. }
             | Output::Trusted { .. }
+            | Output::Close { .. }
             | Output::Phone { .. }
+            | Output::Watch { .. }
             | Output::Told { .. } => {}
         }
     }

@@ -2,7 +2,7 @@
 //! stay.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use nix::sys::epoll::EpollFlags;
@@ -142,6 +142,13 @@ impl Link {
         }
     }
 
+    /// Nothing more is taken from it.
+    pub(super) fn dismiss(&mut self, now: Mono) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Ending { since: now };
+        }
+    }
+
     /// Says that we are done, once all else is said.
     pub(super) fn say_goodbye(&mut self, now: Mono) {
         if matches!(self.phase, Phase::Ending { .. }) && self.unsent.is_empty() {
@@ -244,14 +251,6 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
     let ask = TcpKeepalive::new().with_time(ASK_AFTER).with_interval(ASK_EVERY);
     SockRef::from(stream).set_tcp_keepalive(&ask.with_retries(ASK_TIMES))?;
     stream.local_addr()
-}
-
-/// Whose address this is: of IPv6, where everybody has as many as they like, the network's.
-pub(super) fn place(flow: Flow) -> IpAddr {
-    match flow.remote.ip() {
-        IpAddr::V6(it) => IpAddr::V6(Ipv6Addr::from_bits(it.to_bits() >> 64 << 64)),
-        it => it,
-    }
 }
 
 fn is_for_later(e: &io::Error) -> bool {

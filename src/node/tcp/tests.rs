@@ -126,17 +126,6 @@ fn what_is_said_last_arrives_although_more_was_sent_than_read() {
     house.nothing_is_left();
 }
 
-#[test]
-fn addresses_of_one_ipv6_network_are_one_place() {
-    let of = |remote: &str| {
-        let local = "[::1]:5060".parse().unwrap();
-        place(Flow { transport: Transport::Udp, local, remote: remote.parse().unwrap() })
-    };
-    assert_eq!(of("[2001:db8::1]:1"), of("[2001:db8::ffff:1]:2"));
-    assert_ne!(of("[2001:db8::1]:1"), of("[2001:db8:0:1::1]:1"));
-    assert_ne!(of("192.0.2.1:1"), of("192.0.2.2:1"));
-}
-
 struct House {
     streams: Streams,
     at: SocketAddr,

@@ -20,6 +20,8 @@ pub(super) struct Client {
     request: Letter,
     state: State,
     interval: Duration,
+    /// How long it waits for the final response to an INVITE, once something has come.
+    patience: Duration,
     resend_at: Option<Mono>,
     ends_at: Mono,
 }
@@ -31,6 +33,7 @@ pub(super) enum Purpose {
     Invite(usize),
     Cancel(usize),
     Bye(usize),
+    Subscribe(usize),
 }
 
 /// What a response is to the request.
@@ -75,6 +78,7 @@ impl Client {
             request,
             state: State::Calling,
             interval: T1,
+            patience: PATIENCE,
             resend_at: Some(now + T1),
             ends_at: now + 64 * T1,
         }
@@ -99,7 +103,7 @@ impl Client {
         }
         if self.state == State::Calling && self.is_invite() {
             self.resend_at = None;
-            self.ends_at = now + PATIENCE;
+            self.ends_at = now + self.patience;
         }
         self.state = State::Proceeding;
         Receipt::Provisional
@@ -107,7 +111,8 @@ impl Client {
 
     /// The INVITE was cancelled: it waits no longer than this (RFC 3261 §9.1).
     pub(super) fn cancelled(&mut self, now: Mono) {
-        self.ends_at = now + 64 * T1;
+        self.patience = 64 * T1;
+        self.ends_at = now + self.patience;
     }
 
     /// Whether a provisional response has come, without which no CANCEL may leave (RFC 3261 §9.1).
@@ -147,6 +152,7 @@ impl Purpose {
             Self::Invite(_) => Method::Invite,
             Self::Cancel(_) => Method::Cancel,
             Self::Bye(_) => Method::Bye,
+            Self::Subscribe(_) => Method::Subscribe,
         }
     }
 }

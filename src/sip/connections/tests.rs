@@ -35,7 +35,7 @@ fn a_200_to_an_invite_is_repeated_until_its_ack_even_here() {
     assert_eq!(it.until(1000), ["500 SIP/2.0 200 OK"]);
     assert_eq!(it.until(4000), ["1500 SIP/2.0 200 OK", "3500 SIP/2.0 200 OK"]);
     it.hears(1, &within("ACK", 1, &it.tag.clone()));
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
     assert_eq!(it.until(60_000), Vec::<String>::new());
 }
 
@@ -121,7 +121,7 @@ fn an_answered_call_survives_its_connection_and_follows_the_peer_to_the_next() {
     it.loses(1);
     assert_eq!(it.told(), Vec::<String>::new());
     it.hears(2, &within("ACK", 1, &it.tag.clone()));
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
     it.loses(2);
     it.hears(3, &within("OPTIONS", 2, &it.tag.clone()));
     assert_eq!(it.sent(), ["SIP/2.0 200 OK"]);
@@ -169,9 +169,10 @@ fn who_is_trusted_is_told_once_for_each_connection() {
     it.hears(2, &invite());
     let udp = Flow { transport: Transport::Udp, ..flow(1) };
     for flow in [flow(1), flow(1), flow(2), udp, flow(1)] {
-        it.endpoint.trust(flow);
+        it.endpoint.trust(flow, "1001", 1);
     }
     assert_eq!(it.endpoint.trusted, [flow(1), flow(2)]);
+    assert_eq!(it.endpoint.surplus, [flow(1)], "the older of two, where one is allowed");
 }
 
 /// An endpoint, the connections to its one peer, and what is between them.
@@ -254,6 +255,7 @@ impl Story {
             EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
             EndpointEvent::Leg(_, it) => format!("{it:?}"),
             EndpointEvent::Stranger(_) => "stranger".to_owned(),
+            it => format!("{it:?}"),
         };
         self.endpoint.events.drain(..).map(name).collect()
     }

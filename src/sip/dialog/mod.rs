@@ -17,6 +17,14 @@ pub struct Dialog {
     routes: Vec<String>,
     local_seq: u32,
     remote_seq: Option<u32>,
+    origin: Origin,
+}
+
+/// Whose INVITE opened a dialog: who owns its Call-ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Ours,
+    Theirs,
 }
 
 /// One end: what stands in From or To, and its tag.
@@ -55,6 +63,7 @@ impl Dialog {
             routes: invite.routes(Name::RecordRoute).into_iter().map(str::to_owned).collect(),
             local_seq: 0,
             remote_seq: Some(invite.cseq()?.number),
+            origin: Origin::Theirs,
         })
     }
 
@@ -77,10 +86,12 @@ impl Dialog {
             routes: Vec::new(),
             local_seq: 0,
             remote_seq: None,
+            origin: Origin::Ours,
         }
     }
 
-    /// The same, read from the INVITE that we sent.
+    /// The same, read from the INVITE that we sent. Of a later INVITE (§14.1) it is the dialog as that
+    /// one went along it.
     ///
     /// # Errors
     /// When it is no INVITE of ours.
@@ -90,11 +101,15 @@ impl Dialog {
             flow,
             call_id: invite.call_id().unwrap_or_default().to_owned(),
             local: Side { address: untagged(invite, Name::From), tag },
-            remote: Side { address: untagged(invite, Name::To), tag: String::new() },
+            remote: Side {
+                address: untagged(invite, Name::To),
+                tag: invite.to()?.tag().unwrap_or_default().to_owned(),
+            },
             remote_target: invite.request_uri().unwrap_or_default().to_owned(),
-            routes: Vec::new(),
+            routes: invite.routes(Name::Route).into_iter().map(str::to_owned).collect(),
             local_seq: invite.cseq()?.number,
             remote_seq: None,
+            origin: Origin::Ours,
         })
     }
 
@@ -114,9 +129,19 @@ impl Dialog {
         (self.call_id.clone(), self.local.tag.clone())
     }
 
+    /// Whether the Call-ID is ours (§14.1).
+    pub fn owns_call_id(&self) -> bool {
+        self.origin == Origin::Ours
+    }
+
     /// The tag of ours.
     pub fn local_tag(&self) -> &str {
         &self.local.tag
+    }
+
+    /// The peer's tag; empty until it is known.
+    pub fn remote_tag(&self) -> &str {
+        &self.remote.tag
     }
 
     /// Whether the request's From tag is the peer's.
@@ -143,6 +168,53 @@ impl Dialog {
     /// The number of our latest request.
     pub fn local_seq(&self) -> u32 {
         self.local_seq
+    }
+
+    /// Everything but the flow as text, for those who remember it longer than we live.
+    pub fn text(&self) -> String {
+        let Self { call_id, local, remote, remote_target, local_seq, .. } = self;
+        let remote_seq = self.remote_seq.map(|it| it.to_string()).unwrap_or_default();
+        let numbers = [local_seq.to_string(), remote_seq];
+        let fixed = [call_id, &local.address, &local.tag, &remote.address, &remote.tag];
+        let mut all: Vec<&str> = fixed.into_iter().map(String::as_str).collect();
+        all.push(remote_target);
+        all.extend(numbers.iter().map(String::as_str));
+        all.extend(self.routes.iter().map(String::as_str));
+        // No value of a header holds a line end.
+        all.join("\n")
+    }
+
+    /// The dialog that [`Self::text`] has told.
+    pub fn read(text: &str, flow: Flow) -> Option<Self> {
+        let mut lines = text.split('\n').map(str::to_owned);
+        let call_id = lines.next()?;
+        let local = Side { address: lines.next()?, tag: lines.next()? };
+        let remote = Side { address: lines.next()?, tag: lines.next()? };
+        let remote_target = lines.next()?;
+        let local_seq = lines.next()?.parse().ok()?;
+        let remote_seq = match lines.next()?.as_str() {
+            "" => None,
+            number => Some(number.parse().ok()?),
+        };
+        let routes = lines.collect();
+        // Only dialogs of subscriptions are remembered: a peer asked for them.
+        let origin = Origin::Theirs;
+        Some(Self {
+            flow,
+            call_id,
+            local,
+            remote,
+            remote_target,
+            routes,
+            local_seq,
+            remote_seq,
+            origin,
+        })
+    }
+
+    /// Lets our numbers jump, so that none is used twice by somebody who has forgotten the last.
+    pub fn leap(&mut self, by: u32) {
+        self.local_seq = self.local_seq.saturating_add(by);
     }
 
     /// Begins our INVITE that opens the dialog.

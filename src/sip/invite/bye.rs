@@ -2,7 +2,7 @@
 
 use super::{Ended, Event, Reason, State};
 use crate::base::{LegId, Mono};
-use crate::sip::endpoint::{Endpoint, Request};
+use crate::sip::endpoint::{Endpoint, Owner, Request};
 use crate::sip::message::{Method, Name};
 
 impl Endpoint {
@@ -30,8 +30,8 @@ impl Endpoint {
         let Some(usage) = self.usage(leg) else { return };
         let bye =
             usage.dialog.request(Method::Bye, &via).header(Name::Reason, &reason.value).finish();
-        self.open_client(now, flow, &branch, Method::Bye, bye);
-        self.drop_leg(leg);
+        self.open_client(now, flow, Owner::Nobody, &branch, Method::Bye, bye);
+        self.drop_leg(now, leg);
     }
 
     /// The peer hangs up (§15.1.2).
@@ -40,7 +40,7 @@ impl Endpoint {
         self.reject(now, leg, 487, None);
         self.respond(now, request, 200, |it| it);
         self.tell(leg, Event::Ended(Ended::Bye));
-        self.drop_leg(leg);
+        self.drop_leg(now, leg);
     }
 
     /// No ACK has come for 64*T1 (§13.3.1.4).
