@@ -8,10 +8,11 @@ SHELL := bash
 CARGO ?= cargo
 # Seeds of the storms, and short calls through the binary, in `make long`.
 SEEDS ?= 100000
-# How long `make fuzz` tries each reader.
-MINUTES ?= 10
 # How often a serving process is killed in `make long`.
 KILLS ?= 1000
+
+# How long `make fuzz` tries each reader.
+MINUTES ?= 10
 
 .PHONY: help test needs fmt lint docs core tests locks long fuzz bench pages planted dist
 

@@ -49,7 +49,16 @@ impl Pbx {
             .arg("serve")
             .arg("--data")
             .arg(&directory)
-            .args(["--sip", &sip.to_string(), "--http", "127.0.0.1:0", "--rtp", RTP])
+            .args([
+                "--sip",
+                &sip.to_string(),
+                "--sip-tls",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--rtp",
+                RTP,
+            ])
             .env("MOONSWITCH_ADMIN_KEY", KEY)
             .env_remove("MOONSWITCH_LOG")
             .envs(variables.iter().copied())

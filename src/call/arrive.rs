@@ -277,15 +277,15 @@ pub(super) fn user_of(uri: &str) -> Option<String> {
     (!user.is_empty() && user.len() <= USER_LEN_MAX).then_some(user)
 }
 
+/// Whether a caller wants to be nobody (RFC 3323 §4.1.1.3).
+fn is_anonymous(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|it| it.host.eq_ignore_ascii_case(NOWHERE))
+}
+
 /// Whether a caller may dial this. What stands before a colon is the kind of a target, which only
 /// scripts choose, and control characters are for nobody.
 fn is_number(text: &str) -> bool {
     !text.chars().any(|it| it == ':' || it.is_control())
-}
-
-/// Whether a caller wants to be nobody (RFC 3323 §4.1.1.3).
-fn is_anonymous(uri: &str) -> bool {
-    Uri::parse(uri).is_ok_and(|it| it.host.eq_ignore_ascii_case(NOWHERE))
 }
 
 /// The longest number that anybody may dial.
