@@ -69,8 +69,9 @@ fn one_ready_line_names_every_port() {
     let words: Vec<_> = pbx.ready().split(' ').map(str::to_owned).collect();
     assert_eq!(words[0], "ready");
     assert!(words[1].starts_with("sip=127.0.0.1:") && !words[1].ends_with(":0"));
-    assert!(words[2].starts_with("http=127.0.0.1:") && !words[2].ends_with(":0"));
-    assert!(words[3].starts_with("rtp=") && words[4].starts_with("scripts="));
+    assert!(words[2].starts_with("sip-tls=127.0.0.1:") && !words[2].ends_with(":0"));
+    assert!(words[3].starts_with("http=127.0.0.1:") && !words[3].ends_with(":0"));
+    assert!(words[4].starts_with("rtp=") && words[5].starts_with("scripts="));
     pbx.signal("TERM");
     pbx.wait();
     assert!(pbx.last_words().is_empty());

@@ -10,7 +10,7 @@ use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
 use crate::sip::invite::{ANONYMOUS, NOWHERE};
-use crate::sip::message::{Method, Name, Uri, Writer};
+use crate::sip::message::{Method, Name, Scheme, Uri, Writer};
 use crate::sip::registrar::Refused;
 
 /// The most calls at once; one more gets 503.
@@ -25,6 +25,11 @@ impl<P: Plan> Switch<P> {
         }
         let message = &request.message;
         let method = message.method();
+        // §8.2.2.1, in front of §8.2.2.3: whoever asks by another kind of name asks nobody here.
+        let uri = message.request_uri().map(Uri::parse);
+        if matches!(uri, Some(Ok(Uri { scheme: Scheme::Other, .. }))) {
+            return self.endpoint.reply_stateless(&request, 416, |it| it);
+        }
         // §8.2.2.3; nothing that we support may be required.
         let unsupported: Vec<String> = message
             .list(Name::Require)
@@ -128,7 +133,7 @@ impl<P: Plan> Switch<P> {
             return;
         }
         let uri = message.request_uri().unwrap_or_default();
-        let Some(to) = user_of(uri) else {
+        let Some(to) = user_of(uri).filter(|it| is_number(it)) else {
             return self.endpoint.reply_stateless(&request, 404, |it| it);
         };
         let offered = match offer_of(&request) {
@@ -275,6 +280,12 @@ pub(super) fn user_of(uri: &str) -> Option<String> {
 /// Whether a caller wants to be nobody (RFC 3323 §4.1.1.3).
 fn is_anonymous(uri: &str) -> bool {
     Uri::parse(uri).is_ok_and(|it| it.host.eq_ignore_ascii_case(NOWHERE))
+}
+
+/// Whether a caller may dial this. What stands before a colon is the kind of a target, which only
+/// scripts choose, and control characters are for nobody.
+fn is_number(text: &str) -> bool {
+    !text.chars().any(|it| it == ':' || it.is_control())
 }
 
 /// The longest number that anybody may dial.

@@ -26,9 +26,8 @@ use bytes::Bytes;
 
 use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
-use crate::sip::Flow;
 use crate::sip::registrar::Kept;
-use crate::sip::subscribe;
+use crate::sip::{Flow, Identities, Wanted, subscribe};
 
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
@@ -48,7 +47,16 @@ pub enum Input {
         /// What it says.
         bytes: Bytes,
     },
-    /// A connection is gone over which a message had come; no message comes over it any more.
+    /// A connection is open that was asked for with [`Output::Connect`], or one whose peer has
+    /// proved by a certificate who it is.
+    Connected {
+        /// Its flow.
+        flow: Flow,
+        /// The domains that the peer has proved to be.
+        identities: Identities,
+    },
+    /// A connection is gone that we were told of, or over which a message had come: nothing comes
+    /// over it any more. Or the one that was asked for is not to be had.
     Disconnected {
         /// Its flow.
         flow: Flow,
@@ -127,6 +135,8 @@ pub enum Output {
         /// What it says.
         bytes: Bytes,
     },
+    /// A connection is to be opened; [`Input::Connected`] or [`Input::Disconnected`] follows.
+    Connect(Wanted),
     /// A plane is to do something.
     Media {
         /// Which media thread.

@@ -136,6 +136,7 @@ impl<P: Plan> Switch<P> {
         let start = out.len();
         match input {
             Input::Message { flow, bytes } => self.message(now, flow, bytes),
+            Input::Connected { flow, identities } => self.endpoint.connected(flow, identities),
             Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.provision(now, delta, out),
@@ -305,6 +306,7 @@ impl<P: Plan> Switch<P> {
 
     /// Moves what SIP wants to send to the outputs, behind what stands there already.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.endpoint.wanted.drain(..).map(Output::Connect));
         out.extend(self.endpoint.trusted.drain(..).map(|flow| Output::Trusted { flow }));
         out.extend(self.endpoint.surplus.drain(..).map(|flow| Output::Close { flow }));
         out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));

@@ -510,6 +510,7 @@ impl House {
                 | Output::Watch { .. }
                 | Output::Traced(_)
                 | Output::Trusted { .. }
+                | Output::Connect(_)
                 | Output::Close { .. } => {}
             }
         }

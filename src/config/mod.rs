@@ -35,7 +35,7 @@ use std::time::Duration;
 
 pub use nearest::nearest;
 pub use read::{Draft, Entry};
-pub use value::PortRange;
+pub use value::{Clients, PortRange, TlsAt};
 pub use wrong::{Place, Warning, Wrong, Wrongs};
 
 /// Everything that can be set.
@@ -45,6 +45,19 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where phones reach us.
     pub sip: SocketAddr,
+    /// Where phones reach us over TLS, as it was said.
+    sip_tls: TlsAt,
+    /// Certificates, each with its chain; none when we make one ourselves.
+    pub tls_cert: Vec<PathBuf>,
+    /// Their keys in the same order; none when each stands in its certificate's file.
+    pub tls_key: Vec<PathBuf>,
+    /// Who may sign the certificates of clients; without it none is asked for.
+    pub tls_client_ca: Option<PathBuf>,
+    /// What a client without a certificate meets.
+    pub tls_client: Option<Clients>,
+    /// Who may sign the certificates of servers that we connect to; without it those whom the
+    /// system believes.
+    pub tls_ca: Option<PathBuf>,
     /// Where monitors and programs reach us.
     pub http: SocketAddr,
     /// The ports that audio flows through.
@@ -111,6 +124,51 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("0.0.0.0:5060"),
         doc: "Where phones reach us (UDP and TCP). [::] is every IPv6 address and no IPv4 one.",
         take: |to, text| value::socket(text).map(|it| to.sip = it),
+    },
+    Setting {
+        name: "sip-tls",
+        value: "ADDR:PORT",
+        default: None,
+        doc: "Where phones reach us over TLS, or off; without it --sip's address, one port above.",
+        take: |to, text| TlsAt::parse(text).map(|it| to.sip_tls = it),
+    },
+    Setting {
+        name: "tls-cert",
+        value: "FILE,...",
+        default: None,
+        doc: "Certificates (PEM, chain included), chosen by the name that a phone asks for; the \
+              first for all other names. Without it DATA/tls.pem, made on the first start.",
+        take: |to, text| value::files(text).map(|it| to.tls_cert = it),
+    },
+    Setting {
+        name: "tls-key",
+        value: "FILE,...",
+        default: None,
+        doc: "Their keys (PEM), in the same order; without it each stands in its certificate's file.",
+        take: |to, text| value::files(text).map(|it| to.tls_key = it),
+    },
+    Setting {
+        name: "tls-client-ca",
+        value: "FILE",
+        default: None,
+        doc: "Who signs the certificates of phones (PEM); without it none is asked for one.",
+        take: |to, text| value::file(text).map(|it| to.tls_client_ca = Some(it)),
+    },
+    Setting {
+        name: "tls-client",
+        value: "require|ask",
+        default: None,
+        doc: "With --tls-client-ca: a phone without a certificate is sent away (require, which is \
+              meant when nothing is said), or its password is enough (ask).",
+        take: |to, text| Clients::parse(text).map(|it| to.tls_client = Some(it)),
+    },
+    Setting {
+        name: "tls-ca",
+        value: "FILE",
+        default: None,
+        doc: "Who signs the certificates of servers that we connect to (PEM); without it those whom \
+              the system believes.",
+        take: |to, text| value::file(text).map(|it| to.tls_ca = Some(it)),
     },
     Setting {
         name: "http",
@@ -276,6 +334,12 @@ impl Settings {
         let mut settings = Self {
             data: PathBuf::new(),
             sip: nowhere,
+            sip_tls: TlsAt::Above,
+            tls_cert: Vec::new(),
+            tls_key: Vec::new(),
+            tls_client_ca: None,
+            tls_client: None,
+            tls_ca: None,
             http: nowhere,
             rtp: PortRange { low: 0, high: 0 },
             advertise: None,
@@ -299,6 +363,19 @@ impl Settings {
             taken.expect("the defaults in the records are right");
         }
         settings
+    }
+
+    /// Where phones reach us over TLS, if they do.
+    pub fn sip_tls(&self) -> Option<SocketAddr> {
+        match self.sip_tls {
+            TlsAt::At(it) => Some(it),
+            // Whoever lets the system choose one port has it choose both.
+            TlsAt::Above if self.sip.port() == 0 => Some(self.sip),
+            TlsAt::Above => {
+                self.sip.port().checked_add(1).map(|port| SocketAddr::new(self.sip.ip(), port))
+            }
+            TlsAt::Off => None,
+        }
     }
 
     /// Where a setting was said.

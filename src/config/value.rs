@@ -51,6 +51,48 @@ impl fmt::Display for PortRange {
     }
 }
 
+/// Where we listen for TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsAt {
+    /// On the port above that of plain SIP.
+    Above,
+    /// Here.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl TlsAt {
+    /// Reads `ADDR:PORT` or `off`.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.parse() {
+            Ok(it) => Ok(Self::At(it)),
+            Err(_) if text == "off" => Ok(Self::Off),
+            Err(_) => Err("ADDR:PORT such as 0.0.0.0:5061 or [::1]:5061, or off"),
+        }
+    }
+}
+
+/// What a client without a certificate meets, where certificates are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// It is sent away.
+    Require,
+    /// It is let in, and has its password to prove who it is.
+    Ask,
+}
+
+impl Clients {
+    /// Reads the word.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "require" => Ok(Self::Require),
+            "ask" => Ok(Self::Ask),
+            _ => Err("require or ask"),
+        }
+    }
+}
+
 /// Reads `ADDR:PORT`. Port 0 lets the system choose.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "ADDR:PORT such as 0.0.0.0:5060 or [::1]:5060")
@@ -79,6 +121,12 @@ pub(super) fn file(text: &str) -> Result<PathBuf, &'static str> {
         return Err("the name of a file");
     }
     Ok(PathBuf::from(text))
+}
+
+/// Reads the names of files, with commas between them.
+pub(super) fn files(text: &str) -> Result<Vec<PathBuf>, &'static str> {
+    let each = text.split(',').map(|it| file(it.trim()));
+    each.collect::<Result<_, _>>().map_err(|_| "names of files, with commas between them")
 }
 
 /// Reads a number of bytes.

@@ -53,7 +53,7 @@ fn words(what: &What) -> String {
         What::Said { text, at } => format!("{at} says {text:?}"),
         What::ScriptFailed(error) => {
             let way: String = error.traceback.iter().map(|it| format!(" <- {it}")).collect();
-            format!("{} failed: {:?}{way:?}", error.at, error.message)
+            format!("{} failed: {:?}{}", error.at, error.message, way.escape_debug())
         }
         What::FellBack { to } => format!("goes on below, at {to}"),
         What::ScriptsLoaded { generation, source } => {

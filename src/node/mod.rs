@@ -15,6 +15,9 @@
 //!  watch thread                │
 //!  files   Input: Scripts      │
 //!        └────────────────────>│
+//!  door thread                 │
+//!  TLS handshakes   Arrival    │
+//!        └────────────────────>│ <- asks it to open connections
 //! ```
 //!
 //! Every queue between threads is bounded (`post`), and what happens when it is full stands where
@@ -26,6 +29,7 @@ mod book;
 mod check;
 mod clock;
 mod data;
+mod eyes;
 mod facts;
 mod flows;
 mod http;
@@ -38,10 +42,12 @@ mod post;
 mod prompts;
 mod provision;
 mod scripts;
+mod seldom;
 mod signals;
 mod start;
 mod switch;
 mod tcp;
+mod tls;
 mod traces;
 mod udp;
 mod watch;

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,7 +35,8 @@ use super::post::{Post, post};
 use super::scripts::{Folder, Found};
 use super::signals::Signals;
 use super::switch::View;
-use super::tcp::{CONNECTIONS_MAX, Streams};
+use super::tcp::{self, CONNECTIONS_MAX, Streams};
+use super::tls::{self, Tls};
 use super::traces::Traces;
 use super::udp::SipSocket;
 use super::{data, flows, http, keeper, log, media, prompts, provision, switch, watch};
@@ -104,16 +105,24 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let folder = user_scripts(settings)?;
     let found = folder.read();
 
-    let (socket, mut streams) = bind_sip(settings.sip)?;
+    let tls = Tls::read(settings, clock)?;
+
+    let (socket, listener) = bind_sip(settings.sip)?;
     let sip = socket.bound();
+    let (tls_listener, tls_bound) = bind_tls(settings)?.unzip();
+    let (hall, threads) = tls.begin(clock, tls_listener)?;
+    let mut streams = Streams::new(listener, hall, tls_bound.map_or(0, |it| it.port()))
+        .map_err(system("cannot wait for TCP connections"))?;
     let cannot_listen = format!("cannot bind --http {} (TCP)", settings.http);
     let listener = http::bind(settings.http).await.map_err(system(&cannot_listen))?;
     let http = listener.local_addr().map_err(system(&cannot_listen))?;
     let pools = bind_ports(settings)?;
-    streams.leave_room(ports::files_free());
+    let files = ports::files_free();
+    // Where files are few the door gets some of them all the same, and goes without when they end.
+    streams.leave_room(files - files.min(tls::BEFORE_DOOR_MAX as u64).min(files / 8));
 
     // Each thread writes at most once.
-    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 2);
+    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 4);
     let (to_switch, mailbox) = post(TO_SWITCH_MAX).map_err(system("cannot make a queue"))?;
     let mut inputs = provisioned(settings, &data.store, clock.now().wall, sip)?;
     let mut planes = Vec::new();
@@ -146,11 +155,15 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let generation = start_switch(desk, beginning, ended.clone())?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
     let desk = watch::Desk { folder, clock, switch: to_switch.clone() };
+    start_thread("door", threads.door, tell_failure(ended.clone()))?;
+    start_thread("certificates", threads.reload, tell_failure(ended.clone()))?;
     start_thread("watch", move || watch::run(&desk, found), move |it| _ = ended.try_send(it))?;
+    Signals::look_again(threads.bell).map_err(system("cannot listen to signals"))?;
 
     tokio::spawn(http::serve(listener, shelf, keeper.clone(), clock));
     log.flush();
-    say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
+    let tls = tls_bound.map(|it| format!(" sip-tls={it}")).unwrap_or_default();
+    say(&format!("ready sip={sip}{tls} http={http} rtp={} scripts={generation}", settings.rtp));
     tokio::select! {
         Some(ending) = endings.recv() => return ending.and(Err(Failure::Broken("switch"))),
         signal = signals.next() => tracing::info!("{signal}: all calls end now"),
@@ -355,13 +368,13 @@ fn below_ephemeral(settings: &Settings, ephemeral: u16) -> Result<(), Failure> {
 }
 
 /// Binds UDP and TCP to the same port.
-fn bind_sip(at: SocketAddr) -> Result<(SipSocket, Streams), Failure> {
+fn bind_sip(at: SocketAddr) -> Result<(SipSocket, TcpListener), Failure> {
     let cannot = |transport| format!("cannot bind --sip {at} ({transport})");
     let mut tries = SAME_PORT_TRIES;
     loop {
         let socket = SipSocket::bind(at).map_err(system(&cannot("UDP")))?;
-        match Streams::bind(socket.bound()) {
-            Ok(streams) => return Ok((socket, streams)),
+        match tcp::listen(socket.bound()) {
+            Ok(listener) => return Ok((socket, listener)),
             // A port that the system chose may be another's over TCP.
             Err(_) if at.port() == 0 && tries > 0 => tries -= 1,
             Err(error) => return Err(system(&cannot("TCP"))(error)),
@@ -369,10 +382,18 @@ fn bind_sip(at: SocketAddr) -> Result<(SipSocket, Streams), Failure> {
     }
 }
 
+/// Binds the port of TLS, if there is to be one.
+fn bind_tls(settings: &Settings) -> Result<Option<(TcpListener, SocketAddr)>, Failure> {
+    let Some(at) = settings.sip_tls() else { return Ok(None) };
+    let bound = tcp::listen(at).and_then(|it| it.local_addr().map(|at| (it, at)));
+    bound.map(Some).map_err(system(&format!("cannot bind --sip-tls {at} (TCP; off does without)")))
+}
+
 fn bind_ports(settings: &Settings) -> Result<Vec<Ports>, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut pairs: Vec<u16> = settings.rtp.pairs().collect();
-    let room = ports::make_room_for(pairs.len() * 2, CONNECTIONS_MAX) / 2;
+    let connections = CONNECTIONS_MAX + tls::BEFORE_DOOR_MAX;
+    let room = ports::make_room_for(pairs.len() * 2, connections) / 2;
     if room < pairs.len() {
         tracing::warn!("--rtp {}: the limit of open files leaves {room} pairs", settings.rtp);
         pairs.truncate(room);

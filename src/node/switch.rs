@@ -248,8 +248,9 @@ impl Desk {
             match output {
                 Output::Send { flow, bytes } => match flow.transport {
                     Transport::Udp => self.socket.send(flow, &bytes),
-                    Transport::Tcp(_) => self.streams.send(flow, &bytes),
+                    Transport::Tcp(_) | Transport::Tls(_) => self.streams.send(flow, &bytes),
                 },
+                Output::Connect(wanted) => self.streams.connect(wanted),
                 Output::Trusted { flow } => self.streams.trust(flow),
                 Output::Close { flow } => self.streams.dismiss(now.mono, flow),
                 Output::Media { thread, command } => {

@@ -11,7 +11,7 @@ use crate::call::event::{Fact, What};
 use crate::call::trace::Ring;
 use crate::call::{Census, Input, Output, Plan};
 use crate::directory::{Delta, Extension, ExtensionId, Number};
-use crate::sip::{Flow, Transport};
+use crate::sip::{Flow, Transport, Wanted};
 
 use super::house::{House, PORTS, door, now, window};
 use super::memory::Memory;
@@ -513,6 +513,12 @@ impl World {
                 if let Some(house) = &mut self.house {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
+            }
+            // In this world there are datagrams only.
+            Output::Connect(Wanted { connection, remote, .. }) => {
+                let transport = Transport::Tcp(connection);
+                let flow = Flow { transport, local: door(), remote };
+                self.tell(Input::Disconnected { flow });
             }
             Output::Trusted { .. }
             | Output::Close { .. }

@@ -1,7 +1,9 @@
 //! What depends on each connection, so that nobody waits for what can no longer come.
 //!
-//! A connection is known from its first message to [`Endpoint::disconnected`]; between the two its
-//! flow is reachable, afterwards never again. What happens when it is lost:
+//! A connection is known from its first message, or from [`Endpoint::connected`], to
+//! [`Endpoint::disconnected`]; between the two its flow is reachable, afterwards never again. One
+//! that we want ourselves ([`Endpoint::connect`]) is told of by one of these two. What happens when
+//! it is lost:
 //!
 //! - its transactions fail as unreachable (RFC 3261 §17.1.4). A phone that we ring refuses with 430
 //!   (RFC 5626 §11.5), a caller who waits for our answer has left;
@@ -15,10 +17,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Flow;
+use std::net::SocketAddr;
+
 use super::endpoint::{Drive, Endpoint, TxId};
 use super::flow::Connection;
 use super::tx::Failure;
+use super::{Flow, Identities};
 use crate::base::map::Keyed;
 use crate::base::{LegId, Map, Mono};
 
@@ -28,6 +32,19 @@ pub(super) struct Connections {
     open: Map<Connection, Open>,
     /// Those on which each account has proved who it is, the oldest first.
     by_account: Map<String, Vec<(Connection, Flow)>>,
+    /// How many we have asked for.
+    wanted: u64,
+}
+
+/// A connection that is to be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// Its name.
+    pub connection: Connection,
+    /// To whom.
+    pub remote: SocketAddr,
+    /// Over TLS: the domain that the peer must prove to be (RFC 5922 §7.3).
+    pub domain: Option<String>,
 }
 
 #[derive(Debug, Default)]
@@ -35,11 +52,12 @@ struct Open {
     txs: BTreeSet<TxId>,
     /// Who was the first to prove on it who they are.
     account: Option<String>,
+    identities: Identities,
 }
 
 impl Connections {
     pub(super) fn new(hash: Keyed) -> Self {
-        Self { open: hash.map(), by_account: hash.map() }
+        Self { open: hash.map(), by_account: hash.map(), wanted: 0 }
     }
 
     /// A message has come along this flow.
@@ -83,7 +101,30 @@ impl Connections {
 }
 
 impl Endpoint {
-    /// A connection is gone.
+    /// Asks for a connection, over TLS when the peer is to prove that it is `domain`. It stands in
+    /// [`Endpoint::wanted`], and becomes a flow or nothing within seconds.
+    pub fn connect(&mut self, remote: SocketAddr, domain: Option<&str>) -> Connection {
+        self.connections.wanted += 1;
+        let connection = Connection::ours(self.connections.wanted);
+        self.wanted.push(Wanted { connection, remote, domain: domain.map(str::to_owned) });
+        connection
+    }
+
+    /// A connection is open that we asked for, or whose peer has proved to be somebody.
+    pub fn connected(&mut self, flow: Flow, identities: Identities) {
+        self.connections.heard(flow);
+        if let Some(it) = self.connections.open(flow) {
+            it.identities = identities;
+        }
+    }
+
+    /// Whether the peer on this flow has proved by its certificate to be this domain.
+    pub fn is_proved(&self, flow: Flow, domain: &str) -> bool {
+        let open = flow.transport.connection().and_then(|it| self.connections.open.get(&it));
+        open.is_some_and(|it| it.identities.include(domain))
+    }
+
+    /// A connection is gone, or was not to be had.
     pub fn disconnected(&mut self, now: Mono, flow: Flow) {
         let connection = flow.transport.connection();
         let Some(open) = connection.and_then(|it| self.connections.remove(it)) else { return };

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use bytes::Bytes;
 
 use super::alive;
-use super::connections::Connections;
+use super::connections::{Connections, Wanted};
 use super::invite::{Legs, Usage};
 use super::message::{Fault, Message, Method, Name, Writer};
 use super::subscribe::{self, Subscriptions};
@@ -53,6 +53,8 @@ pub struct Endpoint {
     pub trusted: Vec<Flow>,
     /// Connections that are to be closed: their accounts have newer ones.
     pub surplus: Vec<Flow>,
+    /// Connections that are to be opened.
+    pub wanted: Vec<Wanted>,
 }
 
 /// What the room above is told.
@@ -153,6 +155,7 @@ impl Endpoint {
             events: VecDeque::new(),
             trusted: Vec::new(),
             surplus: Vec::new(),
+            wanted: Vec::new(),
         }
     }
 

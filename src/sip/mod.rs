@@ -11,6 +11,7 @@ pub mod defence;
 pub mod dialog;
 pub mod endpoint;
 pub mod flow;
+pub mod identity;
 pub mod invite;
 pub mod message;
 pub mod registrar;
@@ -18,5 +19,7 @@ pub mod stream;
 pub mod subscribe;
 pub mod tx;
 
+pub use connections::Wanted;
 pub use endpoint::Endpoint;
 pub use flow::{Connection, Flow, Transport};
+pub use identity::Identities;

@@ -9,6 +9,7 @@ mod inspector;
 mod ladder;
 mod lamps;
 mod modify;
+mod reader;
 mod scripts;
 mod storm;
 mod two_phones;

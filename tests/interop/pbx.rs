@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::scratch::{Scratch, audio_ports};
+use crate::scratch::{Scratch, audio_ports, wide_audio_ports};
 use crate::wait::wait_for;
 
 /// How long a start or an end may take on a busy machine.
@@ -40,7 +40,21 @@ impl Pbx {
 
     /// The same, with more words on its command line.
     pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
-        Self::begin(with_extensions(), sip, words, &[])
+        Self::begin(known_extensions(), sip, audio_ports(), words, &[])
+    }
+
+    /// The same with room for many calls at once, and without limits for an extension.
+    pub(crate) fn start_wide() -> Self {
+        let words = ["--call-rate=0", "--calls-per-extension=0", "--source-rate=0"];
+        Self::begin(known_extensions(), "127.0.0.1:0", wide_audio_ports(), &words, &[])
+    }
+
+    /// The same with a dial plan above the one that ships.
+    pub(crate) fn start_planned(plan: &str) -> Self {
+        let scratch = known_extensions();
+        fs::create_dir(scratch.file("scripts")).unwrap();
+        fs::write(scratch.file("scripts/main.lua"), plan).unwrap();
+        Self::start_in(scratch)
     }
 
     /// Starts one on a data directory and waits until it is ready.
@@ -50,12 +64,12 @@ impl Pbx {
 
     /// The same with these variables set.
     pub(crate) fn start_told(scratch: Scratch, variables: &[(&str, &str)]) -> Self {
-        Self::begin(scratch, "127.0.0.1:0", &[], variables)
+        Self::begin(scratch, "127.0.0.1:0", audio_ports(), &[], variables)
     }
 
     /// Starts one with the known extensions that may open so many files only.
     pub(crate) fn start_with_few_files(files: u32) -> Self {
-        let scratch = with_extensions();
+        let scratch = known_extensions();
         let pbx = command(scratch.path(), "127.0.0.1:0");
         let mut shell = Command::new("sh");
         let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
@@ -63,8 +77,14 @@ impl Pbx {
         Self::spawn(scratch, shell)
     }
 
-    fn begin(scratch: Scratch, sip: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut command = command(scratch.path(), sip);
+    fn begin(
+        scratch: Scratch,
+        sip: &str,
+        audio: (u16, u16),
+        words: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut command = command_at(scratch.path(), sip, audio);
         command.args(words).envs(variables.iter().copied());
         Self::spawn(scratch, command)
     }
@@ -85,6 +105,11 @@ impl Pbx {
     /// Where phones reach it.
     pub(crate) fn sip(&self) -> SocketAddr {
         self.bound("sip=")
+    }
+
+    /// Where phones reach it over TLS.
+    pub(crate) fn sip_tls(&self) -> SocketAddr {
+        self.bound("sip-tls=")
     }
 
     /// Where monitors reach it.
@@ -215,7 +240,7 @@ impl Drop for Pbx {
 }
 
 /// A data directory with the known extensions.
-fn with_extensions() -> Scratch {
+fn known_extensions() -> Scratch {
     let scratch = Scratch::new("pbx");
     let rows = EXTENSIONS.map(|(number, password)| {
         format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
@@ -238,7 +263,10 @@ pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
 
 /// The binary, with this data directory and ports of its own.
 pub(crate) fn command(data: &Path, sip: &str) -> Command {
-    let (low, high) = audio_ports();
+    command_at(data, sip, audio_ports())
+}
+
+fn command_at(data: &Path, sip: &str, (low, high): (u16, u16)) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
     command.env_remove("MOONSWITCH_LOG").env_remove("MOONSWITCH_ADMIN_KEY");
     command.arg("serve").arg("--data").arg(data);

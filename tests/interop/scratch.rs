@@ -71,6 +71,19 @@ pub(crate) fn audio_ports() -> (u16, u16) {
         .expect("somebody holds every audio port of this machine")
 }
 
+/// 600 UDP ports below those of [`free_port`], all of which were free a moment ago.
+pub(crate) fn wide_audio_ports() -> (u16, u16) {
+    const FIRST: u16 = 6_400;
+    const COUNT: u16 = 600;
+    let is_free =
+        |low: u16| (low..low + COUNT).all(|it| UdpSocket::bind(("127.0.0.1", it)).is_ok());
+    (0..3)
+        .map(|block| FIRST + block * COUNT)
+        .find(|low| is_free(*low))
+        .map(|low| (low, low + COUNT - 1))
+        .expect("somebody holds every audio port of this machine")
+}
+
 fn next() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     NEXT.fetch_add(1, Ordering::Relaxed)

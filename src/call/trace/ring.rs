@@ -79,7 +79,8 @@ impl Ring {
             }
             Output::Fact(fact) => self.fact(now, fact),
             Output::Traced(Traced { call, detail }) => self.detail(now.mono, *call, detail),
-            Output::Media { .. }
+            Output::Connect(_)
+            | Output::Media { .. }
             | Output::Trusted { .. }
             | Output::Close { .. }
             | Output::Phone { .. }

@@ -1,8 +1,10 @@
 //! Real connections on a clock of ours.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use super::*;
+use crate::node::post::post;
 
 const OPTIONS: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nl: 0\r\n\r\n";
 
@@ -126,6 +128,16 @@ fn what_is_said_last_arrives_although_more_was_sent_than_read() {
     house.nothing_is_left();
 }
 
+#[test]
+fn who_begins_tls_here_is_closed_at_once() {
+    let mut house = House::new();
+    let mut peer = house.visitor();
+    peer.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
+    assert!(house.settle(0).is_empty());
+    assert!(is_closed(&mut peer));
+    house.nothing_is_left();
+}
+
 struct House {
     streams: Streams,
     at: SocketAddr,
@@ -133,8 +145,11 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let streams = Streams::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let at = streams.listener.local_addr().unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = listener.local_addr().unwrap();
+        let (_, arrivals) = post(1).unwrap();
+        let (wishes, _) = post(1).unwrap();
+        let streams = Streams::new(listener, Hall { arrivals, wishes }, 0).unwrap();
         Self { streams, at }
     }
 

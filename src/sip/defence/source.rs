@@ -1,7 +1,7 @@
 //! Whose address something came from.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::sip::Flow;
 
@@ -13,7 +13,12 @@ pub struct Source(IpAddr);
 impl Source {
     /// Where the peer of this flow is.
     pub fn of(flow: Flow) -> Self {
-        match flow.remote.ip() {
+        Self::at(flow.remote)
+    }
+
+    /// Where somebody with this address is.
+    pub fn at(remote: SocketAddr) -> Self {
+        match remote.ip() {
             IpAddr::V6(it) => Self(IpAddr::V6(Ipv6Addr::from_bits(it.to_bits() >> 64 << 64))),
             it => Self(it),
         }

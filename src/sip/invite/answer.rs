@@ -108,8 +108,9 @@ impl Endpoint {
         leg: LegId,
         status: u16,
     ) -> Option<(crate::sip::endpoint::TxId, Writer)> {
-        let flow = self.usage(leg)?.dialog.flow;
-        let contact = self.contact(flow);
+        let dialog = &self.usage(leg)?.dialog;
+        let (flow, scheme) = (dialog.flow, dialog.scheme());
+        let contact = self.contact(flow, scheme);
         let usage = self.usage(leg)?;
         let pending = usage.pending.as_ref()?;
         let tag = usage.dialog.local_tag();

@@ -47,7 +47,7 @@ impl Endpoint {
         let (branch, via) = self.via(flow);
         let bytes = dialog
             .invite(it.uri, &via, it.max_forwards)
-            .header(Name::Contact, self.contact(flow))
+            .header(Name::Contact, self.contact(flow, dialog.scheme()))
             .header(Name::Allow, ALLOW)
             .finish_with("application/sdp", it.sdp.as_bytes());
         let tx = self.open_invite_client(now, flow, leg, &branch, bytes);

@@ -23,10 +23,13 @@ impl Endpoint {
         else {
             return;
         };
-        let cancel = copy(&invite, Method::Cancel)
-            .raw(Name::To.word(), invite.first(Name::To).unwrap_or_default())
-            .header(Name::Reason, &reason.value)
-            .finish();
+        let mut cancel = copy(&invite, Method::Cancel)
+            .raw(Name::To.word(), invite.first(Name::To).unwrap_or_default());
+        // With any other reason, a Q.850 one too, Linphone does not show the call as missed.
+        if *reason == Reason::elsewhere() {
+            cancel = cancel.header(Name::Reason, &reason.value);
+        }
+        let cancel = cancel.finish();
         self.open_client(now, flow, Owner::Nobody, &branch, Method::Cancel, cancel);
     }
 

@@ -23,7 +23,8 @@ use bytes::Bytes;
 
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Event as EndpointEvent, Request, Timer, TxId};
-use super::message::{Message, Method, Name, Writer};
+use super::flow::Transport;
+use super::message::{Message, Method, Name, Scheme, Writer};
 use super::tx::Timing;
 use crate::base::map::Keyed;
 use crate::base::{Cause, LegId, Map, Mono};
@@ -326,9 +327,13 @@ impl Endpoint {
         }
     }
 
-    /// The Contact that we are reached by on this flow.
-    pub(super) fn contact(&self, flow: super::Flow) -> String {
-        format!("<sip:{}{}>", self.address(flow), flow.transport.parameter())
+    /// The Contact that we are reached by on this flow; a SIPS one for a peer that wants it
+    /// ([`Dialog::scheme`]), where we have one.
+    pub(super) fn contact(&self, flow: super::Flow, scheme: Scheme) -> String {
+        match (flow.transport, scheme) {
+            (Transport::Tls(_), Scheme::Sips) => format!("<sips:{}>", self.address(flow)),
+            (it, _) => format!("<sip:{}{}>", self.address(flow), it.parameter()),
+        }
     }
 }
 

@@ -200,9 +200,10 @@ impl Endpoint {
     }
 
     fn reinvite(&mut self, now: Mono, leg: LegId, sdp: String, tries: u8) {
-        let Some(flow) = self.usage(leg).map(|it| it.dialog.flow) else { return };
+        let Some(dialog) = self.usage(leg).map(|it| &it.dialog) else { return };
+        let (flow, scheme) = (dialog.flow, dialog.scheme());
         let (branch, via) = self.via(flow);
-        let contact = self.contact(flow);
+        let contact = self.contact(flow, scheme);
         let Some(usage) = self.usage(leg) else { return };
         let invite = usage
             .dialog
