@@ -9,7 +9,7 @@ use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
-use crate::sip::invite::{ANONYMOUS, MIN_SE, NOWHERE, SUPPORTED, is_too_brief};
+use crate::sip::invite::{ANONYMOUS, MIN_SE, NOWHERE, SUPPORTED, is_too_brief, unsupported};
 use crate::sip::message::{Method, Name, Scheme, Uri, Writer};
 use crate::sip::registrar::Refused;
 
@@ -30,14 +30,7 @@ impl<P: Plan> Switch<P> {
         if matches!(uri, Some(Ok(Uri { scheme: Scheme::Other, .. }))) {
             return self.endpoint.reply_stateless(&request, 416, |it| it);
         }
-        // §8.2.2.3.
-        let unsupported: Vec<String> = message
-            .list(Name::Require)
-            .filter(|it| method != Method::Invite || !is_supported(it))
-            .map(|it| String::from_utf8_lossy(it).into_owned())
-            .collect();
-        if !unsupported.is_empty() {
-            let tags = unsupported.join(", ");
+        if let Some(tags) = unsupported(message) {
             let more = |it: Writer| it.header(Name::Unsupported, tags);
             return self.endpoint.reply_stateless(&request, 420, more);
         }
@@ -282,11 +275,6 @@ impl<P: Plan> Switch<P> {
         self.endpoint.reply_stateless(request, status, |it| it.header(ask, challenge));
         None
     }
-}
-
-/// Whether an extension that a caller requires is one of ours.
-fn is_supported(tag: &[u8]) -> bool {
-    SUPPORTED.split(", ").any(|it| tag.eq_ignore_ascii_case(it.as_bytes()))
 }
 
 /// The user part of a SIP address, or the number of a `tel:` one.

@@ -204,7 +204,6 @@ impl Endpoint {
         };
         usage.dialog = dialog;
         usage.state = State::Up;
-        usage.early = Vec::new();
         usage.session_agreed(now, response);
         let left = usage.left.take();
         self.arm(leg);

@@ -306,6 +306,9 @@ impl Endpoint {
                 it.header(Name::Allow, super::endpoint::ALLOW)
             });
         }
+        if let Some(tags) = unsupported(&request.message) {
+            return self.reply_stateless(&request, 420, |it| it.header(Name::Unsupported, tags));
+        }
         let number = request.message.cseq().map_or(0, |it| it.number);
         let order = self.usage(leg).map(|it| it.dialog.note(number));
         if order == Some(super::dialog::Order::Late) {
@@ -396,6 +399,15 @@ impl Endpoint {
             (it, _) => format!("<sip:{}{}>", self.address(flow), it.parameter()),
         }
     }
+}
+
+/// The extensions that a request requires and that are none of ours (§8.2.2.3).
+pub fn unsupported(request: &Message) -> Option<String> {
+    let is_ours =
+        |tag: &[u8]| SUPPORTED.split(", ").any(|it| tag.eq_ignore_ascii_case(it.as_bytes()));
+    let tags = request.list(Name::Require).filter(|it| !is_ours(it));
+    let tags: Vec<_> = tags.map(String::from_utf8_lossy).collect();
+    (!tags.is_empty()).then(|| tags.join(", "))
 }
 
 /// The session description that a message carries.
