@@ -4,13 +4,12 @@
 //! peer that vanished while it holds the other one, and is silent for that reason, is noticed.
 //!
 //! ```text
-//!   2xx of a session refresh, either way          half the interval: UPDATE, or Event::Refresh
-//!  ------------------------------------> +-----+ ----------------------------------------------> the
-//!                                        | Us  | <---------------------------------------------- peer
-//!                                        +-----+   2xx, or any sign of life
-//!                                        +-----+
-//!                                        | Peer|   interval - min(32 s, interval / 3): BYE (§10)
-//!                                        +-----+
+//!             +------+  half the interval: /UPDATE or Event::Refresh, until something comes of it
+//!   2xx to a  |  Us  | ---+
+//!    refresh  +------+    |
+//!   --------> +------+    +--> interval - min(32 s, interval / 3): /Ended(Gone), BYE (§10)
+//!             | Peer | ---+
+//!             +------+
 //! ```
 
 use std::time::Duration;
