@@ -9,7 +9,7 @@ use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
-use crate::sip::invite::{ANONYMOUS, NOWHERE};
+use crate::sip::invite::{ANONYMOUS, MIN_SE, NOWHERE, SUPPORTED, is_too_brief, unsupported};
 use crate::sip::message::{Method, Name, Scheme, Uri, Writer};
 use crate::sip::registrar::Refused;
 
@@ -30,20 +30,17 @@ impl<P: Plan> Switch<P> {
         if matches!(uri, Some(Ok(Uri { scheme: Scheme::Other, .. }))) {
             return self.endpoint.reply_stateless(&request, 416, |it| it);
         }
-        // §8.2.2.3; nothing that we support may be required.
-        let unsupported: Vec<String> = message
-            .list(Name::Require)
-            .map(|it| String::from_utf8_lossy(it).into_owned())
-            .collect();
-        if !unsupported.is_empty() {
-            let tags = unsupported.join(", ");
+        if let Some(tags) = unsupported(message) {
             let more = |it: Writer| it.header(Name::Unsupported, tags);
             return self.endpoint.reply_stateless(&request, 420, more);
         }
         match method {
             Method::Options => {
-                let more =
-                    |it: Writer| it.header(Name::Allow, ALLOW).raw("Accept", b"application/sdp");
+                let more = |it: Writer| {
+                    it.header(Name::Allow, ALLOW)
+                        .header(Name::Supported, SUPPORTED)
+                        .raw("Accept", b"application/sdp")
+                };
                 self.endpoint.reply_stateless(&request, 200, more);
             }
             Method::Register => self.register(now, &request, out),
@@ -52,6 +49,10 @@ impl<P: Plan> Switch<P> {
                 if let Some(user) = self.authenticate(now, &request) {
                     self.subscribed(now, user, &request);
                 }
+            }
+            // Both belong to a dialog that is not there (§12.2.2).
+            Method::Prack | Method::Update => {
+                self.endpoint.reply_stateless(&request, 481, |it| it);
             }
             Method::Other => self.endpoint.reply_stateless(&request, 501, |it| it),
             _ => {
@@ -131,6 +132,11 @@ impl<P: Plan> Switch<P> {
         }
         if !self.may_call(now, &request, &user) {
             return;
+        }
+        // RFC 4028 §9.
+        if is_too_brief(message) {
+            let more = |it: Writer| it.header(Name::MinSe, MIN_SE);
+            return self.endpoint.reply_stateless(&request, 422, more);
         }
         let uri = message.request_uri().unwrap_or_default();
         let Some(to) = user_of(uri).filter(|it| is_number(it)) else {

@@ -26,7 +26,7 @@ use crate::base::map::Keyed;
 use crate::base::{AskId, LegId, Map, Mono, Rng, SubId, Timers};
 
 /// The methods we understand, as Allow says it.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, SUBSCRIBE";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, REGISTER, SUBSCRIBE";
 
 /// How much longer than a stranger's request its answer may be.
 const AMPLIFICATION_MAX: usize = 2;
@@ -110,6 +110,8 @@ pub(super) enum Timer {
 pub(super) enum Owner {
     Nobody,
     Leg(LegId),
+    /// An UPDATE of this leg.
+    Update(LegId),
     Asker(AskId),
 }
 
@@ -478,6 +480,10 @@ impl Endpoint {
                 (Done::Pass, Owner::Leg(leg), Some(response)) => {
                     self.invite_answered(now, leg, id, response);
                 }
+                (Done::Pass, Owner::Update(leg), Some(response)) => {
+                    self.update_answered(now, leg, response);
+                }
+                (Done::Failed(why), Owner::Update(leg), _) => self.update_failed(now, leg, why),
                 (Done::Pass, Owner::Asker(ask), Some(response)) => self.replied(ask, response),
                 (Done::Failed(why), Owner::Leg(leg), _) => self.unanswered(now, leg, id, why),
                 (Done::Failed(why), Owner::Asker(ask), _) => self.unreplied(ask, why),
@@ -514,7 +520,7 @@ impl Tx {
     pub(super) fn leg(&self) -> Option<LegId> {
         match self.owner {
             Owner::Leg(leg) => Some(leg),
-            Owner::Nobody | Owner::Asker(_) => None,
+            Owner::Nobody | Owner::Update(_) | Owner::Asker(_) => None,
         }
     }
 }
