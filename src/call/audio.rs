@@ -27,15 +27,17 @@ impl<P: Plan> Switch<P> {
     ) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         match call.state {
-            State::Answered => return true,
+            State::Answered => {
+                self.transfer_done(now, id);
+                return true;
+            }
             State::Ended => return false,
             State::Ringing | State::Early => {}
         }
         let Some(text) = self.agree_with_caller(now, id, callee, out) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let leg = call.caller.id;
-        call.state = State::Answered;
-        call.answered_at = Some(now.mono);
+        call.be_answered(now);
         self.endpoint.accept(now.mono, leg, &text);
         self.plan.advance(id, State::Answered);
         tell(out, now, Some(id), What::Answered { leg });

@@ -12,6 +12,7 @@ mod client;
 mod digest;
 mod served;
 mod session;
+mod transferring;
 mod watching;
 
 use std::net::SocketAddr;
@@ -27,8 +28,9 @@ use client::{Client, Purpose, Receipt};
 use digest::Challenge;
 use served::Served;
 
-pub use behaviour::{Behaviour, Early, Hold, Later, Nat, Offers, Reply};
+pub use behaviour::{Behaviour, Early, Hold, Later, Leaves, Nat, Offers, Reply};
 pub use call::{Call, Ending, Phase, Side};
+pub use transferring::Sent;
 pub use watching::{Note, Watch};
 
 /// A phone.
@@ -55,6 +57,8 @@ pub struct Phone {
     served: Vec<Served>,
     calls: Vec<Call>,
     watches: Vec<Watch>,
+    /// Whose place its next call is to take.
+    replaces: Option<String>,
 }
 
 /// Who a phone is.
@@ -143,6 +147,7 @@ impl Phone {
             served: Vec::new(),
             calls: Vec::new(),
             watches: Vec::new(),
+            replaces: None,
         }
     }
 
@@ -287,7 +292,7 @@ impl Phone {
             Purpose::Register => {
                 self.register_again(now + Duration::from_secs(5));
             }
-            Purpose::Cancel(_) | Purpose::Subscribe(_) => {}
+            Purpose::Cancel(_) | Purpose::Subscribe(_) | Purpose::Refer(_) => {}
             Purpose::Invite(nth) => self.end(nth, Ending::Lost),
             Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
         }
@@ -320,6 +325,7 @@ impl Phone {
                     Purpose::Invite(nth) => self.conclude(now, nth, response, status, out),
                     Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
                     Purpose::Cancel(_) => {}
+                    Purpose::Refer(nth) => self.sent(now, nth, status, out),
                     Purpose::Subscribe(nth) => self.watched(now, nth, response, status),
                 }
             }
@@ -377,6 +383,7 @@ impl Phone {
                 (self.identity.server, branch.clone(), self.write_invite(nth, &branch))
             }
             Purpose::Bye(nth) => (self.hop(nth), branch.clone(), self.write_bye(nth, &branch)),
+            Purpose::Refer(nth) => (self.hop(nth), branch.clone(), self.write_refer(nth, &branch)),
             Purpose::Subscribe(nth) => {
                 (self.identity.server, branch.clone(), self.write_subscribe(nth, &branch))
             }

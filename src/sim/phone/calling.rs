@@ -22,6 +22,7 @@ impl Phone {
         let mut call = Call::outgoing(&self.identity, number, ours, &mut self.rng);
         call.asks = self.behaviour.offers == Offers::Late;
         call.outside = outside;
+        call.replaces = self.replaces.take();
         call.plans.extend(self.behaviour.cancel_after.map(|it| (now + it, Act::GiveUp)));
         self.calls.push(call);
         self.request(now, Purpose::Invite(self.calls.len() - 1), 0, out);
@@ -88,6 +89,11 @@ impl Phone {
                 Act::Move => {
                     let outside = &mut self.calls[nth].outside;
                     outside.set_port(outside.port() + 5000);
+                }
+                Act::Transfer => {
+                    if let Some((_, number)) = self.behaviour.transfer.clone() {
+                        self.transfer(now, &number, out);
+                    }
                 }
                 Act::Vanish => self.vanish(),
             }
@@ -264,7 +270,11 @@ impl Phone {
                 self.end(nth, Ending::HungUpByPeer);
             }
             (Method::Options, _) => self.say(now, this, 200, None, out),
-            (Method::Notify, _) => {
+            (Method::Notify, Some(nth)) => {
+                let status = self.told(now, nth, &request, out);
+                self.say(now, this, status, None, out);
+            }
+            (Method::Notify, None) => {
                 let status = self.note(now, &request);
                 self.say(now, this, status, None, out);
             }
@@ -466,6 +476,10 @@ impl Phone {
             .request(&self.identity, Method::Invite, branch, cseq, &target)
             .header(Name::Contact, format_args!("<{contact}>"))
             .header(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS");
+        let writer = match call.replaces.as_ref().filter(|_| !call.confirmed) {
+            Some(it) => writer.header(Name::Replaces, it),
+            None => writer,
+        };
         let writer = self.authorize(writer, Method::Invite, &target);
         match body {
             Some(body) => writer.finish_with("application/sdp", body.as_bytes()),

@@ -7,6 +7,8 @@
 //! | `cancel` | a call is given up before its answer | §9 |
 //! | `bye` | an answered call ends | §15 |
 //! | `modify` | an answered call is renegotiated, by the peer or by us | §14 |
+//! | `refer` | the peer wants its partner sent elsewhere | RFC 3515 |
+//! | `replaces` | one dialog takes the place of another | RFC 3891 |
 //!
 //! The room above names a leg when it takes or makes an INVITE, and speaks of it by that name. Once
 //! it has hung a leg up it hears no more of it; what is left to be signalled happens here.
@@ -16,6 +18,8 @@ mod bye;
 mod call;
 mod cancel;
 mod modify;
+mod refer;
+mod replaces;
 
 use std::time::Duration;
 
@@ -29,8 +33,11 @@ use super::tx::Timing;
 use crate::base::map::Keyed;
 use crate::base::{Cause, LegId, Map, Mono};
 use modify::Modify;
+use refer::Refer;
 
 pub use call::{ANONYMOUS, Invitation, NOWHERE};
+pub use refer::Referral;
+pub use replaces::Replaces;
 
 /// What happens to a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +80,9 @@ pub enum Event {
         /// 300 to 699.
         status: u16,
     },
+    /// The peer wants its partner to talk with somebody else. It was told that we try; say what comes
+    /// of it with `refer_says`.
+    Referred(Referral),
     /// The leg is over.
     Ended(Ended),
 }
@@ -111,6 +121,8 @@ pub(super) struct Usage {
     pub(super) unacked: Option<Unacked>,
     /// An INVITE of ours within the dialog that has no final answer.
     pub(super) modify: Option<Modify>,
+    /// What the peer is told of a transfer that it asked for.
+    refer: Refer,
     /// The room above has hung up; it hears no more.
     pub(super) left: Option<Reason>,
 }
@@ -219,7 +231,15 @@ impl Legs {
 
 impl Usage {
     fn new(dialog: Dialog, state: State, pending: Option<Pending>) -> Self {
-        Self { dialog, state, pending, unacked: None, modify: None, left: None }
+        Self {
+            dialog,
+            state,
+            pending,
+            unacked: None,
+            modify: None,
+            refer: Refer::default(),
+            left: None,
+        }
     }
 }
 
@@ -244,8 +264,10 @@ impl Endpoint {
             return self.reply_stateless(&request, 481, |it| it);
         };
         self.follow(leg, request.flow);
-        let known =
-            matches!(request.message.method(), Method::Bye | Method::Invite | Method::Options);
+        let known = matches!(
+            request.message.method(),
+            Method::Bye | Method::Invite | Method::Options | Method::Refer
+        );
         if !known {
             return self.reply_stateless(&request, 405, |it| {
                 it.header(Name::Allow, super::endpoint::ALLOW)
@@ -259,6 +281,7 @@ impl Endpoint {
         match request.message.method() {
             Method::Bye => self.bye_came(now, leg, &request),
             Method::Invite => self.reinvited(now, leg, request),
+            Method::Refer => self.referred(now, leg, &request),
             _ => self
                 .respond(now, &request, 200, |it| it.header(Name::Allow, super::endpoint::ALLOW)),
         }
