@@ -177,6 +177,11 @@ impl Lamps {
         parties.find(|it| it.way == Way::Initiator).map(|it| it.who.clone())
     }
 
+    /// The legs of somebody.
+    pub(super) fn legs_of(&self, who: &str) -> impl Iterator<Item = LegId> {
+        self.legs.get(who).into_iter().flatten().copied()
+    }
+
     fn parties_of<'a>(&'a self, who: &str) -> impl Iterator<Item = (LegId, &'a Party)> {
         let legs = self.legs.get(who).into_iter().flatten();
         legs.filter_map(|leg| self.parties.get(leg).map(|it| (*leg, it)))

@@ -36,7 +36,7 @@ impl<P: Plan> Switch<P> {
             let why = format!("cannot dial '{odd}': only extensions of the house");
             return self.resume(now, op, Outcome::Misused(why));
         }
-        if !self.open_caller(id, out) {
+        if !self.open_caller(id, names, out) {
             return self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
         }
         let mut targets = Vec::new();

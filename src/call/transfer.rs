@@ -134,7 +134,7 @@ impl<P: Plan> Switch<P> {
         let thread = target.partner(old).and_then(|it| it.audio.as_ref()).map(|it| it.thread);
         let leg = call.partner(referrer).and_then(|it| it.audio.as_ref()).map(|it| it.thread);
         if thread != leg {
-            // TODO(transfer): a stream cannot change its media thread yet.
+            // A stream cannot change its media thread; see `open_caller`.
             return Err(503);
         }
         let leg = self.take_away(now, id, referrer, other, out).ok_or(403_u16)?;

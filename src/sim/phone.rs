@@ -310,7 +310,13 @@ impl Phone {
         let (purpose, tries) = (client.purpose, client.tries);
         match client.receive(now, status) {
             Receipt::Repeated => out.letters.extend(client.ack.clone()),
-            Receipt::Provisional => self.hear_of(now, purpose, status, out),
+            Receipt::Provisional => {
+                if let Purpose::Invite(nth) = purpose {
+                    let tag = response.to().ok().and_then(|it| it.tag()).map(str::to_owned);
+                    self.calls[nth].early_tag = tag;
+                }
+                self.hear_of(now, purpose, status, out);
+            }
             Receipt::Final => {
                 if let Purpose::Invite(nth) = purpose {
                     self.acknowledge(nth, response, out);

@@ -38,6 +38,8 @@ pub struct Call {
     pub later: [u32; 3],
     /// What became of the partner, if it was sent elsewhere.
     pub sent: Option<Sent>,
+    /// The other end's tag, before its answer.
+    pub(super) early_tag: Option<String>,
     /// Whose place it is to take.
     pub(super) replaces: Option<String>,
     /// Our own description and its version.
@@ -199,6 +201,7 @@ impl Call {
             theirs: None,
             later: [0; 3],
             sent: None,
+            early_tag: None,
             replaces: None,
             asking: None,
             hold: None,

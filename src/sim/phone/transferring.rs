@@ -101,7 +101,7 @@ impl Call {
     /// This call as a Replaces header names it to the other end (RFC 3891 §6.1).
     pub fn replaces(&self) -> String {
         let Dialog { call_id, local_tag, remote_tag, .. } = &self.dialog;
-        let theirs = remote_tag.as_deref().unwrap_or("0");
+        let theirs = remote_tag.as_ref().or(self.early_tag.as_ref()).map_or("0", String::as_str);
         format!("{call_id};to-tag={theirs};from-tag={local_tag}")
     }
 }

@@ -54,7 +54,7 @@ impl Replaces {
         if values.next().is_some() {
             return Err(malformed);
         }
-        let value = str::from_utf8(value).map_err(|_| malformed.clone())?;
+        let value = str::from_utf8(value).map_err(|_| malformed)?;
         Self::parse(value).map(Some).ok_or(malformed)
     }
 }
