@@ -5,8 +5,10 @@ use std::time::Duration;
 use moonswitch::base::{Mono, Rng};
 use moonswitch::call::Input;
 use moonswitch::call::event::What;
+use moonswitch::sim::net::Fate;
 use moonswitch::sim::phone::{Behaviour, Ending, Leaves, Letter, Phone, Registered, Reply};
 use moonswitch::sim::{Config, World};
+use moonswitch::sip::defence::Limits;
 
 use crate::world::{ANN, BOB, assert_nothing_left, house, secs};
 
@@ -331,6 +333,47 @@ fn a_transferred_party_is_transferred_on() {
         assert_talk(&mut world, &[pair], to);
     }
     world.hang_up(DAN);
+    assert_nothing_left(&mut world);
+}
+
+#[test]
+fn a_transfer_counts_against_who_asks_for_it() {
+    let mut phones = four();
+    phones[CAS].reply = Reply::Ring;
+    let mut world = talking(1, phones);
+    world.tell(Input::Ports { thread: 0, ports: (0..200).map(|it| 30_000 + 2 * it).collect() });
+    for _ in 0..Limits::default().calls {
+        world.dial(BOB, "1003");
+        world.run_for(Duration::from_millis(300));
+    }
+    assert!(world.phone(BOB).calls().iter().all(|it| it.ending().is_none()));
+    transfer(&mut world, BOB, "1004");
+    world.run_for(secs(4));
+    assert_eq!(told(&world, BOB), [(100, false), (503, true)], "{}", world.trace.text());
+    for phone in [ANN, BOB, CAS] {
+        world.hang_up(phone);
+    }
+    assert_nothing_left(&mut world);
+}
+
+#[test]
+fn news_of_a_transfer_come_one_at_a_time_and_the_last_word_last() {
+    let mut phones = four();
+    phones[CAS].reply = Reply::Busy;
+    let mut world = talking(1, phones);
+    // The first NOTIFY is lost again and again.
+    let mut lost = 0;
+    world.meddle(move |_, letter| {
+        let is_first = letter.bytes.windows(15).any(|it| it == b"SIP/2.0 100 Try")
+            && letter.bytes.starts_with(b"NOTIFY");
+        lost += u32::from(is_first);
+        if is_first && lost < 4 { Fate::Lose } else { Fate::Fly }
+    });
+    transfer(&mut world, ANN, "1003");
+    world.run_for(secs(10));
+    assert_eq!(told(&world, ANN), [(100, false), (486, true)], "{}", world.trace.text());
+    assert_talk(&mut world, &[(ANN, BOB)], "after the news");
+    world.hang_up(ANN);
     assert_nothing_left(&mut world);
 }
 
