@@ -85,6 +85,24 @@ pub enum What {
         /// The callee's.
         b: LegId,
     },
+    /// A leg goes on in another call.
+    Transferred {
+        /// Which.
+        leg: LegId,
+        /// The leg of who has sent it there.
+        by: LegId,
+        /// Which call.
+        to_call: CallId,
+    },
+    /// A leg comes into the call that nobody has rung: from another call, or to pick it up.
+    Joined {
+        /// Which.
+        leg: LegId,
+        /// Whose it is.
+        who: String,
+        /// The call that it comes from; none when it is a new one.
+        from_call: Option<CallId>,
+    },
     /// A leg has ended.
     LegEnded {
         /// Which.

@@ -21,6 +21,7 @@ mod ring;
 mod scripts;
 mod switch;
 pub mod trace;
+mod transfer;
 
 use bytes::Bytes;
 

@@ -165,8 +165,8 @@ impl<P: Plan> Switch<P> {
         }
     }
 
-    /// A caller whom nobody talks with is not held by anybody.
-    fn follow_alone(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
+    /// A party whom nobody talks with is not held by anybody.
+    pub(super) fn follow_alone(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
         let Some(it) = self.calls.get(&id).and_then(|it| it.leg(leg)) else { return };
         if it.offered.is_some() {
             // Its partner has left before it could be asked.

@@ -133,6 +133,8 @@ pub struct View {
     pub to: String,
     /// The registered extension that calls.
     pub extension: Option<String>,
+    /// The extension that has sent the caller here from another call: its rights hold.
+    pub transferred_by: Option<String>,
     /// `X-…` headers of the INVITE.
     pub headers: Vec<(String, String)>,
     /// A seed for what the script sees as random.

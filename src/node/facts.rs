@@ -48,6 +48,13 @@ fn words(what: &What) -> String {
         What::Ringing { leg } => format!("leg {leg} rings"),
         What::Answered { leg } => format!("leg {leg} answered"),
         What::Bridged { a, b } => format!("legs {a} and {b} hear each other"),
+        What::Transferred { leg, by, to_call } => {
+            format!("leg {leg} goes on in call {to_call}, sent by leg {by}")
+        }
+        What::Joined { leg, who, from_call: Some(call) } => {
+            format!("leg {leg} of {who:?} comes from call {call}")
+        }
+        What::Joined { leg, who, from_call: None } => format!("leg {leg} of {who:?} takes it"),
         What::LegEnded { leg, cause, status: Some(status), .. } => {
             format!("leg {leg} ended: {cause} ({status})")
         }

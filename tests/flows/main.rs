@@ -13,5 +13,6 @@ mod modify;
 mod reader;
 mod scripts;
 mod storm;
+mod transfer;
 mod two_phones;
 mod world;

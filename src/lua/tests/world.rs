@@ -119,6 +119,7 @@ pub(super) fn view(to: &str) -> View {
         from_name: Some("Ann".to_owned()),
         to: to.to_owned(),
         extension: Some("1001".to_owned()),
+        transferred_by: None,
         headers: vec![("X-Tag".to_owned(), "blue".to_owned())],
         seed: 7,
     }

@@ -37,12 +37,28 @@ pub struct Behaviour {
     pub later: Later,
     /// Whether callers hear it before it answers.
     pub early: Early,
+    /// Sends its partner to a number so long after it was connected.
+    pub transfer: Option<(Duration, String)>,
+    /// When it hangs up once its partner is sent elsewhere.
+    pub leaves: Leaves,
     /// What stands between it and everybody else.
     pub nat: Option<Nat>,
     /// The codecs it knows, its favourite first.
     pub codecs: Vec<Codec>,
     /// For how long it registers. It refreshes after half of what it was granted.
     pub expires: Duration,
+}
+
+/// When a phone hangs up that has sent its partner elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Leaves {
+    /// When it was told that all is well.
+    #[default]
+    WhenTold,
+    /// As soon as it was heard.
+    AtOnce,
+    /// Not at all.
+    Never,
 }
 
 /// How a hold is spelled.
@@ -170,6 +186,8 @@ impl Default for Behaviour {
             reliable: Reliable::default(),
             later: Later::default(),
             early: Early::default(),
+            transfer: None,
+            leaves: Leaves::default(),
             nat: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             expires: Duration::from_secs(600),

@@ -11,7 +11,7 @@ use crate::sip::message::{Contacts, Message, Method, Name, Uri, Writer};
 
 use super::early::Heard;
 use super::session::{Session, direction_of, is_same};
-use super::{Behaviour, Hold, Identity};
+use super::{Behaviour, Hold, Identity, Sent};
 
 /// A call of a phone. It stays after its end, to be asked what it was like.
 #[derive(Debug)]
@@ -39,6 +39,12 @@ pub struct Call {
     pub theirs: Option<Direction>,
     /// How often an offer of this phone was taken, put off, and refused.
     pub later: [u32; 3],
+    /// What became of the partner, if it was sent elsewhere.
+    pub sent: Option<Sent>,
+    /// The other end's tag, before its answer.
+    pub(super) early_tag: Option<String>,
+    /// Whose place it is to take.
+    pub(super) replaces: Option<String>,
     /// Our own description and its version.
     pub(super) ours: Session,
     /// What an INVITE of ours on its way offers; nothing when it asks for an offer.
@@ -118,6 +124,8 @@ pub(super) enum Act {
     Again,
     /// The router moves its packets to another port.
     Move,
+    /// The partner is sent elsewhere.
+    Transfer,
     Vanish,
 }
 
@@ -201,6 +209,9 @@ impl Call {
             outside: ours.at,
             theirs: None,
             later: [0; 3],
+            sent: None,
+            early_tag: None,
+            replaces: None,
             asking: None,
             hold: None,
             held: None,
@@ -246,6 +257,7 @@ impl Call {
             (behaviour.ask_after, Act::Ask),
             (behaviour.nat.and_then(|it| it.moves_after), Act::Move),
             (behaviour.vanish_after, Act::Vanish),
+            (behaviour.transfer.as_ref().map(|it| it.0), Act::Transfer),
         ];
         let plans = plans.into_iter().filter_map(|(after, act)| Some((now + after?, act)));
         self.plans.retain(|it| matches!(it.1, Act::Refresh | Act::Expire));

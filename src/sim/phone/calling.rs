@@ -22,6 +22,7 @@ impl Phone {
         let mut call = Call::outgoing(&self.identity, number, ours, &mut self.rng);
         call.asks = self.behaviour.offers == Offers::Late;
         call.outside = outside;
+        call.replaces = self.replaces.take();
         call.plans.extend(self.behaviour.cancel_after.map(|it| (now + it, Act::GiveUp)));
         self.calls.push(call);
         self.request(now, Purpose::Invite(self.calls.len() - 1), 0, out);
@@ -93,6 +94,11 @@ impl Phone {
                 Act::Move => {
                     let outside = &mut self.calls[nth].outside;
                     outside.set_port(outside.port() + 5000);
+                }
+                Act::Transfer => {
+                    if let Some((_, number)) = self.behaviour.transfer.clone() {
+                        self.transfer(now, &number, out);
+                    }
                 }
                 Act::Vanish => self.vanish(),
             }
@@ -296,7 +302,11 @@ impl Phone {
                 self.end(nth, Ending::HungUpByPeer);
             }
             (Method::Options, _) => self.say(now, this, 200, None, out),
-            (Method::Notify, _) => {
+            (Method::Notify, Some(nth)) => {
+                let status = self.told(now, nth, &request, out);
+                self.say(now, this, status, None, out);
+            }
+            (Method::Notify, None) => {
                 let status = self.note(now, &request);
                 self.say(now, this, status, None, out);
             }
@@ -544,6 +554,10 @@ impl Phone {
             .header(Name::Allow, methods);
         let writer = timer.ask(writer, is_inside);
         let writer = if is_inside { writer } else { reliable.ask(writer) };
+        let writer = match call.replaces.as_ref().filter(|_| !call.confirmed) {
+            Some(it) => writer.header(Name::Replaces, it),
+            None => writer,
+        };
         let writer = self.authorize(writer, Method::Invite, &target);
         match body {
             Some(body) => writer.finish_with("application/sdp", body.as_bytes()),

@@ -36,6 +36,7 @@ pub(super) enum Purpose {
     Prack(usize),
     Update(usize),
     Subscribe(usize),
+    Refer(usize),
 }
 
 /// What a response is to the request.
@@ -157,6 +158,7 @@ impl Purpose {
             Self::Prack(_) => Method::Prack,
             Self::Update(_) => Method::Update,
             Self::Subscribe(_) => Method::Subscribe,
+            Self::Refer(_) => Method::Refer,
         }
     }
 }

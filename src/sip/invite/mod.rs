@@ -10,6 +10,8 @@
 //! | `prack` | provisional responses that arrive | RFC 3262 |
 //! | `update` | a refresh or an offer that takes no ACK | RFC 3311 |
 //! | `session` | a call that nobody keeps alive is over | RFC 4028 |
+//! | `refer` | the peer wants its partner sent elsewhere | RFC 3515 |
+//! | `replaces` | one dialog takes the place of another | RFC 3891 |
 //!
 //! The room above names a leg when it takes or makes an INVITE, and speaks of it by that name. Once
 //! it has hung a leg up it hears no more of it; what is left to be signalled happens here.
@@ -20,6 +22,8 @@ mod call;
 mod cancel;
 mod modify;
 mod prack;
+mod refer;
+mod replaces;
 mod session;
 mod update;
 
@@ -36,9 +40,12 @@ use crate::base::map::Keyed;
 use crate::base::{Cause, LegId, Map, Mono};
 use modify::{Modify, ends_dialog, retry_after};
 use prack::{Early, Provisional};
+use refer::Refer;
 use session::Session;
 
 pub use call::{ANONYMOUS, Invitation, NOWHERE};
+pub use refer::Referral;
+pub use replaces::Replaces;
 pub use session::{MIN_SE, SUPPORTED, is_too_brief};
 
 /// What happens to a leg.
@@ -85,6 +92,9 @@ pub enum Event {
     /// The session is to be refreshed by an INVITE: what holds is to be offered once more, with
     /// [`Endpoint::modify`] (RFC 4028 §7.4).
     Refresh,
+    /// The peer wants its partner to talk with somebody else. It was told that we try; say what comes
+    /// of it with `refer_says`.
+    Referred(Referral),
     /// The leg is over.
     Ended(Ended),
 }
@@ -135,6 +145,8 @@ pub(super) struct Usage {
     pub(super) urgent: Option<Request>,
     /// Of an INVITE of ours: the forks that have answered reliably.
     pub(super) early: Vec<Early>,
+    /// What the peer is told of a transfer that it asked for.
+    refer: Refer,
     /// The room above has hung up; it hears no more.
     pub(super) left: Option<Reason>,
 }
@@ -259,6 +271,7 @@ impl Usage {
             updating: false,
             urgent: None,
             early: Vec::new(),
+            refer: Refer::default(),
             left: None,
         }
     }
@@ -300,7 +313,14 @@ impl Endpoint {
             return self.reply_stateless(&request, 481, |it| it);
         };
         self.follow(leg, request.flow);
-        let known = [Method::Bye, Method::Invite, Method::Options, Method::Prack, Method::Update];
+        let known = [
+            Method::Bye,
+            Method::Invite,
+            Method::Options,
+            Method::Prack,
+            Method::Update,
+            Method::Refer,
+        ];
         if !known.contains(&request.message.method()) {
             return self.reply_stateless(&request, 405, |it| {
                 it.header(Name::Allow, super::endpoint::ALLOW)
@@ -319,6 +339,7 @@ impl Endpoint {
             Method::Invite => self.reinvited(now, leg, request),
             Method::Prack => self.prack_came(now, leg, request),
             Method::Update => self.update_came(now, leg, request),
+            Method::Refer => self.referred(now, leg, &request),
             _ => self
                 .respond(now, &request, 200, |it| it.header(Name::Allow, super::endpoint::ALLOW)),
         }

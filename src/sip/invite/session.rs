@@ -210,7 +210,7 @@ fn refresher(message: &Message) -> Option<&'static str> {
 }
 
 /// The extensions that we support, as Supported says it.
-pub const SUPPORTED: &str = "timer, 100rel";
+pub const SUPPORTED: &str = "timer, 100rel, replaces";
 /// §4: "The minimum value of the Session-Expires header field is 90 seconds".
 pub const MIN_SE: u32 = 90;
 /// §4: 30 minutes are recommended.
