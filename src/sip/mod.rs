@@ -11,6 +11,7 @@ pub mod flow;
 pub mod invite;
 pub mod message;
 pub mod registrar;
+pub mod resolve;
 pub mod stream;
 pub mod tx;
 
