@@ -23,8 +23,8 @@ use bytes::Bytes;
 
 use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
-use crate::sip::Flow;
 use crate::sip::registrar::Kept;
+use crate::sip::{Flow, resolve};
 
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
@@ -74,6 +74,8 @@ pub enum Input {
         /// Its ports.
         ports: Vec<u16>,
     },
+    /// DNS has answered, or has not.
+    Dns(resolve::Question, resolve::Answer),
     /// No new calls from now on; all calls are ended.
     Shutdown,
 }

@@ -124,6 +124,7 @@ impl<P: Plan> Switch<P> {
             }
             Input::Behind(behind) => self.behind = behind,
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
+            Input::Dns(..) => {} // TODO(dns): trunks ask
             Input::Shutdown => self.shut_down(now, out),
         }
         self.settle(now, out);

@@ -25,6 +25,7 @@ mod api;
 mod check;
 mod clock;
 mod data;
+mod dns;
 mod facts;
 mod flows;
 mod http;

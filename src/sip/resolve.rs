@@ -34,7 +34,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use self::cache::Cache;
-pub use self::target::{Protocol, Target};
+pub use self::target::{Protocol, Target, is_name};
 use crate::base::{Mono, Rng};
 
 /// How long a question may take before the look-up goes on without its answer. An answer that comes
@@ -226,13 +226,7 @@ enum Halt {
 impl Resolver {
     /// A resolver that knows nothing.
     pub fn new(rng: Rng, reach: Reach) -> Self {
-        Self {
-            rng,
-            reach,
-            cache: Cache::new(),
-            lookups: BTreeMap::new(),
-            asked: BTreeMap::new(),
-        }
+        Self { rng, reach, cache: Cache::new(), lookups: BTreeMap::new(), asked: BTreeMap::new() }
     }
 
     /// Something happened.

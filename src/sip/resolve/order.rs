@@ -1,6 +1,6 @@
 //! In which order records are tried.
 
-use super::target::Protocol;
+use super::target::{Protocol, is_name};
 use super::{RECORDS_MAX, Record};
 use crate::base::Rng;
 
@@ -10,7 +10,7 @@ pub(super) fn of_servers<'a>(records: &'a [Record], rng: &mut Rng) -> Vec<(&'a s
     let mut all: Vec<(u16, u16, &str, u16)> = records
         .iter()
         .filter_map(|it| match it {
-            Record::Srv { priority, weight, port, host } => {
+            Record::Srv { priority, weight, port, host } if host.is_empty() || is_name(host) => {
                 Some((*priority, *weight, host.as_str(), *port))
             }
             _ => None,
@@ -41,7 +41,7 @@ pub(super) fn of_services(records: &[Record]) -> Vec<(u16, Protocol, &str)> {
         .iter()
         .filter_map(|it| match it {
             Record::Naptr { order, preference, flags, service, replacement }
-                if flags.eq_ignore_ascii_case("s") && !replacement.is_empty() =>
+                if flags.eq_ignore_ascii_case("s") && is_name(replacement) =>
             {
                 let protocol = Protocol::from_service(service)?;
                 Some((*order, *preference, protocol, replacement.as_str()))

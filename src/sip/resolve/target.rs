@@ -40,12 +40,7 @@ impl Target {
             return Some(Self { host: bare.to_owned(), port, protocol, secure });
         }
         let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-        let fits = |label: &str| {
-            let letter = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
-            !label.is_empty() && label.len() <= LABEL_MAX && label.bytes().all(letter)
-        };
-        let is_name = host.len() <= NAME_MAX && host.split('.').all(fits);
-        (is_name && port != Some(0)).then_some(Self { host, port, protocol, secure })
+        (is_name(&host) && port != Some(0)).then_some(Self { host, port, protocol, secure })
     }
 
     /// Where a request to this URI goes; `None` when it cannot be said: another scheme, a transport
@@ -82,10 +77,21 @@ impl Target {
     }
 }
 
+/// Whether DNS can be asked for this name: labels of letters, digits and `-`, with the `_` of RFC 2782.
+pub fn is_name(text: &str) -> bool {
+    let fits = |label: &str| {
+        let letter = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'_';
+        !label.is_empty() && label.len() <= LABEL_MAX && label.bytes().all(letter)
+    };
+    text.len() <= NAME_MAX && text.split('.').all(fits)
+}
+
 impl Protocol {
     /// The protocol of a `transport` parameter.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|it| it.word().eq_ignore_ascii_case(word))
+        [Self::Udp, Self::Tcp, Self::Tls]
+            .into_iter()
+            .find(|it| it.word().eq_ignore_ascii_case(word))
     }
 
     /// As a `transport` parameter names it.

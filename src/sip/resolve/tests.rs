@@ -209,6 +209,18 @@ fn a_service_that_is_decidedly_not_offered_is_not_looked_for_elsewhere() {
 }
 
 #[test]
+fn names_that_nobody_can_ask_for_are_not_asked_for() {
+    let zone = format!(
+        "_sip._udp.x.test SRV 0 0 5060 aäb.test\n_sip._udp.x.test SRV 0 0 5060 {}.test\n\
+         x.test NAPTR 1 1 s SIP+D2U _sip..x.test\n x.test A 192.0.2.5",
+        "y".repeat(64)
+    );
+    let mut zone = Zone::with(&zone, &[Protocol::Udp], true, false);
+    let asked = ["NAPTR x.test", "SRV _sip._udp.x.test", "A x.test"];
+    zone.check("sip:x.test", "udp 192.0.2.5:5060", &asked);
+}
+
+#[test]
 fn failures_are_told_apart_and_what_answers_is_used() {
     let mut zone = Zone::new("x.test A broken");
     assert_eq!(zone.find("sip:x.test:5060"), "Broken");
@@ -274,12 +286,8 @@ fn a_question_is_asked_once_for_all_who_wait_and_a_late_answer_serves_the_next()
 
 #[test]
 fn servers_of_one_priority_are_tried_as_often_as_they_weigh() {
-    let server = |weight, host: &str| Record::Srv {
-        priority: 1,
-        weight,
-        port: 5060,
-        host: host.to_owned(),
-    };
+    let server =
+        |weight, host: &str| Record::Srv { priority: 1, weight, port: 5060, host: host.to_owned() };
     let records = [server(75, "a"), server(25, "b"), server(0, "c")];
     let mut rng = Rng::from_seed(7);
     let mut first = BTreeMap::new();
@@ -305,10 +313,8 @@ fn a_zone_without_end_costs_a_bounded_look_up() {
     let found = zone.find("sip:big.test");
     assert_eq!(found.split(", ").count(), DESTINATIONS_MAX);
     assert!(zone.asked.len() <= 2 + HOSTS_MAX, "{:?}", zone.asked);
-    let mut resolver = Resolver::new(
-        Rng::from_seed(1),
-        Reach { v4: true, v6: true, protocols: &[Protocol::Udp] },
-    );
+    let mut resolver =
+        Resolver::new(Rng::from_seed(1), Reach { v4: true, v6: true, protocols: &[Protocol::Udp] });
     let mut out = Vec::new();
     for id in 0..1_000 {
         let target = Target::new(&format!("h{id}.test"), None, None).unwrap();
