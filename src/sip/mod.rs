@@ -7,6 +7,7 @@ pub mod auth;
 mod connections;
 pub mod dialog;
 pub mod endpoint;
+pub mod enrol;
 pub mod flow;
 pub mod invite;
 pub mod message;
