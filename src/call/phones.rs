@@ -14,7 +14,7 @@ impl<P: Plan> Switch<P> {
         let id = match &delta {
             Delta::Extension(it) => Some(it.id),
             Delta::ExtensionGone(id) => Some(*id),
-            Delta::Prompt(_) => None,
+            Delta::Trunk(_) | Delta::TrunkGone(_) | Delta::Prompt(_) => None,
         };
         let before = id.and_then(|id| self.directory.extension_of(id)).cloned();
         self.directory.apply(delta);

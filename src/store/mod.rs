@@ -35,6 +35,7 @@ mod page;
 mod registrations;
 mod seal;
 mod tenants;
+mod trunks;
 mod value;
 
 use rusqlite::Connection;
