@@ -8,8 +8,10 @@ SHELL := bash
 CARGO ?= cargo
 # Seeds of the storms in `make long`.
 SEEDS ?= 100000
+# How often a serving process is killed in `make long`.
+KILLS ?= 1000
 
-.PHONY: help test needs fmt lint docs core tests locks long bench planted dist
+.PHONY: help test needs fmt lint docs core tests locks long bench pages planted dist
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,14 +41,17 @@ tests:
 locks: ## Breaks each border of the house once and expects to be stopped
 	@tests/locks.sh
 
-long: ## The storms, with many seeds (SEEDS=100000)
-	MOONSWITCH_SEEDS=$(SEEDS) $(CARGO) test --locked --release
+long: ## The storms with many seeds (SEEDS=100000), and many kills (KILLS=1000)
+	MOONSWITCH_SEEDS=$(SEEDS) MOONSWITCH_KILLS=$(KILLS) $(CARGO) test --locked --release
 
 dist: ## The binary that ships
 	$(CARGO) build --locked --profile dist --bin moonswitch
 
 bench: dist ## What a registration, a call and a packet cost the binary that ships
 	$(CARGO) bench --locked --profile release --bench load
+
+pages: ## Writes the pages that are printed from the code
+	MOONSWITCH_PAGES=write $(CARGO) test --locked --release --test pages
 
 planted: ## Plants known bugs one by one and expects a test to find each
 	@tests/planted/run.sh

@@ -130,7 +130,8 @@ fn following_a_call_costs_little() {
 #[track_caller]
 fn check(pbx: &Pbx, words: &[&str], code: i32, told: &str) -> String {
     let http = pbx.http().to_string();
-    let output = trace(&[words, &["--http", &http]].concat());
+    let data = pbx.data().to_str().unwrap();
+    let output = trace(&[words, &["--http", &http, "--data", data]].concat());
     let text = [output.stdout.as_slice(), output.stderr.as_slice()].concat();
     let text = String::from_utf8(text).unwrap();
     assert_eq!(output.status.code(), Some(code), "{text}");

@@ -71,6 +71,63 @@ impl Wall {
     pub const fn as_secs(self) -> u64 {
         self.0 / 1_000_000
     }
+
+    /// Reads what RFC 3339 writes, of 1970 to 9999; a day alone is its beginning in UTC.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (day, rest) = (text.get(..10)?, text.get(10..)?);
+        let seconds = days_of(day)? * 86_400;
+        if rest.is_empty() {
+            return Some(Self(seconds * 1_000_000));
+        }
+        let time = rest.strip_prefix(['T', 't', ' '])?;
+        let (clock, zone) = time.split_at(time.find(['Z', 'z', '+', '-'])?);
+        let (clock, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
+        let [hour, minute, second] = numbers(clock, ':', [23, 59, 60])?;
+        let ahead = match zone.split_at(1) {
+            ("Z" | "z", "") => 0,
+            (sign, offset) => {
+                let [hours, minutes] = numbers(offset, ':', [23, 59])?;
+                let seconds = i64::try_from(hours * 3600 + minutes * 60).ok()?;
+                if sign == "-" { -seconds } else { seconds }
+            }
+        };
+        let is_number = (1..=9).contains(&fraction.len()) && digits(fraction);
+        let micros: u64 = is_number.then(|| format!("{fraction:0<6}"))?.get(..6)?.parse().ok()?;
+        let seconds = seconds + hour * 3600 + minute * 60 + second;
+        let seconds = seconds.checked_add_signed(ahead.checked_neg()?)?;
+        Some(Self(seconds * 1_000_000 + micros))
+    }
+}
+
+/// Days since 1970-01-01 of `YYYY-MM-DD`.
+fn days_of(text: &str) -> Option<u64> {
+    let [year, month, day] = numbers(text, '-', [9999, 12, 31])?;
+    let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = [31, if is_leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let before = usize::try_from(month).ok()?.checked_sub(1)?;
+    if year < 1970 || day == 0 || day > *days.get(before)? {
+        return None;
+    }
+    let leaps = |year: u64| year / 4 - year / 100 + year / 400;
+    let years = (year - 1970) * 365 + leaps(year - 1) - leaps(1969);
+    Some(years + days.iter().take(before).sum::<u64>() + day - 1)
+}
+
+/// Numbers with a sign between them, each of two digits (a year has four) and not above its limit.
+fn numbers<const N: usize>(text: &str, between: char, limits: [u64; N]) -> Option<[u64; N]> {
+    let mut parts = text.split(between);
+    let mut all = [0; N];
+    for (at, limit) in all.iter_mut().zip(limits) {
+        let part = parts.next()?;
+        let width = if limit > 99 { 4 } else { 2 };
+        let it = (part.len() == width && digits(part)).then(|| part.parse().ok())??;
+        *at = (it <= limit).then_some(it)?;
+    }
+    parts.next().is_none().then_some(all)
+}
+
+fn digits(text: &str) -> bool {
+    text.bytes().all(|it| it.is_ascii_digit())
 }
 
 impl fmt::Display for Wall {
@@ -117,6 +174,39 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00.000Z"),
         ] {
             assert_eq!(Wall(seconds * 1_000_000).to_string(), want);
+            assert_eq!(Wall::parse(want), Some(Wall(seconds * 1_000_000)));
+        }
+    }
+
+    #[test]
+    fn a_moment_is_read_as_people_write_it_or_refused() {
+        let micros = |text| Wall::parse(text).map(|it| it.0);
+        assert_eq!(micros("1970-01-02"), Some(86_400_000_000));
+        assert_eq!(micros("1970-01-01T01:00:00.25+01:00"), Some(250_000));
+        assert_eq!(micros("1970-01-01 00:00:00.123456789z"), Some(123_456));
+        assert_eq!(micros("1969-12-31T23:00:00-01:00"), None);
+        assert_eq!(micros("1970-01-01T00:00:00-01:30"), Some(5_400_000_000));
+        for bad in [
+            "",
+            "1970",
+            "1970-01-01T",
+            "1970-01-01T00:00:00",
+            "1970-02-29",
+            "1970-13-01",
+            "1970-00-01",
+            "1970-01-00",
+            "70-01-01T00:00:00Z",
+            "1970-01-01T24:00:00Z",
+            "1970-01-01T00:00:00+1:00",
+            "1970-01-01T00:00:00.Z",
+            "1970-01-01T00:00:00.1234567890Z",
+            "1970-01-01T00:00:00Zulu",
+            "1970-01-01T00:00:00+00:30",
+            "+970-01-01",
+            "1970-01-0ü",
+            "1970-01-01T00:00:00\u{fc}",
+        ] {
+            assert_eq!(Wall::parse(bad), None, "{bad}");
         }
     }
 }

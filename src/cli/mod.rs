@@ -33,9 +33,9 @@ pub fn main() -> ExitCode {
     match words.map(|it| parse(&it)) {
         Ok(Ok(Command::Serve(flags))) => with_settings(&flags, serve),
         Ok(Ok(Command::Check(flags))) => with_settings(&flags, check),
-        Ok(Ok(Command::Trace { wanted, flags })) => {
-            with_settings(&flags, |settings| show(trace::fetch(settings.http, &wanted)))
-        }
+        Ok(Ok(Command::Trace { wanted, flags })) => with_settings(&flags, |settings| {
+            show(trace::fetch(settings.http, &settings.data, &wanted))
+        }),
         Ok(Ok(Command::Help)) => print(&help()),
         Ok(Ok(Command::Version)) => print(concat!("moonswitch ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Err(wrong)) => complain(&wrong, if wrong.is_usage() { USAGE } else { SETTING }),
@@ -139,6 +139,8 @@ nobody says has its [default]:
 MOONSWITCH_LOG says how much is logged: warn, info (the default), debug.
 MOONSWITCH_ADMIN_KEY sets the administrator's access key to the REST API; without it the first
 start makes one, shows it on a terminal or leaves it in DATA/admin.key.
+MOONSWITCH_KEY is the access key that trace asks with; without it the one in DATA/local.key, which
+opens for reading, for as long as the server runs.
 Exit codes: 0 ended in order, 1 failed, 2 wrong usage, 3 a setting or file is wrong,
 4 no server answers, 5 there is no such call.
 ",
@@ -154,7 +156,7 @@ fn show(fetched: Result<String, trace::Failure>) -> ExitCode {
             let code = match failure {
                 trace::Failure::NoServer { .. } => NO_SERVER,
                 trace::Failure::NoCall { .. } => NO_CALL,
-                trace::Failure::Refused(_) => FAILED,
+                trace::Failure::NoKey { .. } | trace::Failure::Refused(_) => FAILED,
             };
             complain(&failure, code)
         }

@@ -1,14 +1,22 @@
 //! `moonswitch trace`: asks the running server what happened in a call. A small HTTP client of our
 //! own: one question, one bounded answer, no patience with silence.
 
+use std::env;
 use std::fmt;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::node::LOCAL_KEY;
 
 /// How long a server may take to accept, and to say the next word.
 const CONNECT: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(10);
+/// The variable that holds an access key.
+const KEY: &str = "MOONSWITCH_KEY";
+const KEY_MAX: usize = 512;
 /// The longest answer: a call's share of the ring, whole messages, drawn.
 const ANSWER_MAX: u64 = 64 << 20;
 
@@ -41,6 +49,11 @@ pub(super) enum Failure {
         /// What it was called.
         name: String,
     },
+    /// We have no access key that the server takes.
+    NoKey {
+        /// Where we looked.
+        data: PathBuf,
+    },
     /// The server has said no, in this line.
     Refused(String),
 }
@@ -66,17 +79,28 @@ impl Wanted {
     }
 }
 
-/// Asks the server that listens at `http`.
-pub(super) fn fetch(http: SocketAddr, wanted: &Wanted) -> Result<String, Failure> {
+/// Asks the server that listens at `http` and has this data directory, if it is at hand.
+pub(super) fn fetch(http: SocketAddr, data: &Path, wanted: &Wanted) -> Result<String, Failure> {
     let at = SocketAddr::new(reachable(http.ip()), http.port());
-    let (status, body) = ask(at, wanted).map_err(|error| Failure::NoServer { at, error })?;
+    let (status, body) =
+        ask(at, &key(data), wanted).map_err(|error| Failure::NoServer { at, error })?;
     match status {
         200 => Ok(body),
+        401 => Err(Failure::NoKey { data: data.to_owned() }),
         404 => Err(Failure::NoCall { name: wanted.call.clone() }),
         _ => {
             Err(Failure::Refused(format!("{status}: {}", body.lines().next().unwrap_or_default())))
         }
     }
+}
+
+/// The access key to ask with: one that people chose, else the one that the server has left for
+/// those who may read its data directory. A file that others may have written there goes no
+/// further than a header does.
+fn key(data: &Path) -> String {
+    let kept = || fs::read_to_string(data.join(LOCAL_KEY)).unwrap_or_default();
+    let key = env::var(KEY).unwrap_or_else(|_| kept());
+    key.trim().chars().filter(char::is_ascii_graphic).take(KEY_MAX).collect()
 }
 
 /// A server that listens everywhere listens here, too.
@@ -88,7 +112,7 @@ fn reachable(ip: IpAddr) -> IpAddr {
     }
 }
 
-fn ask(at: SocketAddr, wanted: &Wanted) -> io::Result<(u16, String)> {
+fn ask(at: SocketAddr, key: &str, wanted: &Wanted) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&at, CONNECT)?;
     stream.set_read_timeout(Some(SILENCE))?;
     stream.set_write_timeout(Some(SILENCE))?;
@@ -99,7 +123,8 @@ fn ask(at: SocketAddr, wanted: &Wanted) -> io::Result<(u16, String)> {
         Form::Json => ("", "application/json"),
     };
     let request = format!(
-        "GET /api/v1/calls/{}/trace{query} HTTP/1.0\r\nHost: {at}\r\nAccept: {accept}\r\n\r\n",
+        "GET /api/v1/calls/{}/trace{query} HTTP/1.0\r\nHost: {at}\r\n\
+         Authorization: Bearer {key}\r\nAccept: {accept}\r\n\r\n",
         encoded(&wanted.call)
     );
     stream.write_all(request.as_bytes())?;
@@ -138,6 +163,12 @@ impl fmt::Display for Failure {
             Self::NoServer { at, error } => {
                 write!(f, "no moonswitch answers at --http {at}: {error}")
             }
+            Self::NoKey { data } => write!(
+                f,
+                "the server wants an access key: say its --data directory (no {LOCAL_KEY} of its \
+                 own is in {}), or set {KEY}",
+                data.display()
+            ),
             Self::NoCall { name } if name == "last" => f.write_str("no call is remembered"),
             Self::NoCall { name } => write!(f, "no call {name:?} is remembered"),
             Self::Refused(why) => write!(f, "the server refuses: {why}"),

@@ -150,6 +150,22 @@ pub fn help() -> String {
     text
 }
 
+/// The page about the settings, in Markdown: `docs/config.md` is this page.
+pub fn page() -> String {
+    let mut text = "# Settings\n\nPrinted from the code: `make pages` writes it anew.\n\n\
+         A setting is said by a flag, else by a variable of the environment, else by a key in the \
+         TOML file of\n`--config`, else it has its default. Whatever is said is checked, also where \
+         something stronger overrides it,\nand everything that is wrong is told at once.\n\n\
+         | flag | variable | default | |\n|---|---|---|---|\n"
+        .to_owned();
+    for it in SETTINGS {
+        let default = it.default.map_or_else(String::new, |it| format!("`{it}`"));
+        let (flag, value, variable) = (it.flag(), it.value, it.variable());
+        _ = writeln!(text, "| `{flag} {value}` | `{variable}` | {default} | {} |", it.doc);
+    }
+    text
+}
+
 impl Setting {
     /// What it is called on the command line.
     pub fn flag(&self) -> String {

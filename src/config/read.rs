@@ -7,7 +7,7 @@ use super::nearest::nearest;
 use super::{CONFIG, PREFIX, Place, SETTINGS, Setting, Settings, Warning, Wrong, Wrongs};
 
 /// Variables that begin like ours and are read elsewhere: by the log, and by the tests.
-const OTHERS: [&str; 5] = ["ADMIN_KEY", "LOG", "INTEROP", "SEED", "SEEDS"];
+const OTHERS: [&str; 8] = ["ADMIN_KEY", "KEY", "KILLS", "PAGES", "LOG", "INTEROP", "SEED", "SEEDS"];
 
 /// Settings while they are put together. In whatever order the sources are read, a flag is stronger
 /// than the environment and that is stronger than the file.

@@ -145,6 +145,22 @@ fn admin_key(data: &Path, rng: &mut Rng) -> Result<String, Failure> {
     Ok(key)
 }
 
+/// The name of the file with the key for who sits at this machine.
+pub const LOCAL_KEY: &str = "local.key";
+
+/// Makes the key with which `moonswitch trace` asks: who may read the data directory may use it, for
+/// as long as this process lives. Without it we start all the same.
+pub(super) fn local_key(data: &Path, rng: &mut Rng) -> Option<String> {
+    let key = format!("ms_local_{}{}{}", rng.token(), rng.token(), rng.token());
+    match write_secret(&data.join(LOCAL_KEY), format!("{key}\n").as_bytes()) {
+        Ok(()) => Some(key),
+        Err(e) => {
+            tracing::warn!("moonswitch trace will need MOONSWITCH_KEY: {e}");
+            None
+        }
+    }
+}
+
 /// Writes a file that only we may read: beside first, so that nobody ever reads half of it.
 fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let draft = path.with_extension("new");

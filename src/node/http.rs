@@ -1,6 +1,5 @@
-//! HTTP: `GET /health` and `GET /api/v1/scripts` for monitors, `GET /api/v1/calls/{id}/trace` for
-//! whoever sits at this machine, and for everybody with a key the rest of `/api/v1`, which the
-//! keeper answers. Everything else is not found.
+//! HTTP: `GET /health` for monitors, and for everybody with a key `/api/v1`, which the keeper
+//! answers. Everything else is not found.
 
 use std::convert::Infallible;
 use std::io;
@@ -11,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, FORWARDED, HOST, HeaderMap, VIA};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -20,13 +19,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::base::Mono;
-use crate::call::trace::Depth;
 
+use super::api;
 use super::clock::Clock;
 use super::keeper::Keeper;
 use super::switch::View;
 use super::traces::Traces;
-use super::{api, loads};
 
 /// Connections at a time; more wait in the listener's queue until one ends.
 const CONNECTIONS_MAX: usize = 128;
@@ -87,8 +85,8 @@ async fn converse(stream: TcpStream, peer: IpAddr, shelf: &Shelf, keeper: &Keepe
     _ = stream.set_nodelay(true);
     let answer = |request: Request<Incoming>| async move {
         Ok::<_, Infallible>(match is_for_keeper(request.uri().path()) {
-            true => api::answer(keeper, request).await,
-            false => route(&request, peer, shelf, clock.mono()),
+            true => api::answer(keeper, shelf, peer, request).await,
+            false => route(&request, shelf, clock.mono()),
         })
     };
     let served = http1::Builder::new()
@@ -103,87 +101,26 @@ async fn converse(stream: TcpStream, peer: IpAddr, shelf: &Shelf, keeper: &Keepe
     }
 }
 
-/// Scripts and traces are read from memory and have rules of their own.
 fn is_for_keeper(path: &str) -> bool {
-    let is_trace = path.starts_with("/api/v1/calls/") && path.ends_with("/trace");
-    path.starts_with("/api/v1/") && path != "/api/v1/scripts" && !is_trace
+    path.starts_with("/api/v1/")
 }
 
-fn route<B>(request: &Request<B>, peer: IpAddr, shelf: &Shelf, now: Mono) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        return problem(StatusCode::NOT_FOUND, "");
-    }
-    let path = request.uri().path();
-    let call = path.strip_prefix("/api/v1/calls/").and_then(|it| it.strip_suffix("/trace"));
-    match (path, call) {
-        ("/api/v1/scripts", _) => respond(StatusCode::OK, JSON, loads::json(&shelf.view.loads())),
-        ("/health", _) => {
+fn route<B>(request: &Request<B>, shelf: &Shelf, now: Mono) -> Response<Full<Bytes>> {
+    match (request.uri().path(), request.method()) {
+        ("/health", &Method::GET | &Method::HEAD) => {
             let (status, word) = match shelf.view.is_alive(now) {
                 true => (StatusCode::OK, "ok"),
                 false => (StatusCode::SERVICE_UNAVAILABLE, "stuck"),
             };
             respond(status, JSON, health(word, &shelf.view))
         }
-        (_, Some(call)) => trace(request, peer, &shelf.traces, call),
-        _ => problem(StatusCode::NOT_FOUND, ""),
+        ("/health", _) => {
+            let mut refused = problem(StatusCode::METHOD_NOT_ALLOWED);
+            refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            refused
+        }
+        _ => problem(StatusCode::NOT_FOUND),
     }
-}
-
-/// The trace of a call, as text or, for who accepts nothing else, as JSON. `?full` tells it with
-/// whole messages.
-fn trace<B>(
-    request: &Request<B>,
-    peer: IpAddr,
-    traces: &Traces,
-    call: &str,
-) -> Response<Full<Bytes>> {
-    if !is_local(peer, request.headers()) {
-        let detail = "traces are read on the machine itself: moonswitch trace, or a tunnel";
-        return problem(StatusCode::FORBIDDEN, detail);
-    }
-    let Some(trace) = decoded(call).and_then(|it| traces.find(&it)) else {
-        return problem(StatusCode::NOT_FOUND, "no such call is remembered");
-    };
-    let accept = request.headers().get(ACCEPT).and_then(|it| it.to_str().ok()).unwrap_or_default();
-    if accept.contains("json") && !accept.contains("text/") {
-        return respond(StatusCode::OK, JSON, trace.json());
-    }
-    let is_full = request.uri().query().is_some_and(|it| it.split('&').any(|it| it == "full"));
-    let depth = if is_full { Depth::Messages } else { Depth::Lines };
-    respond(StatusCode::OK, "text/plain; charset=utf-8", trace.ladder(depth))
-}
-
-/// Whether somebody at this machine asks. Until there are users with rights, this is what keeps
-/// traces from strangers: the peer is this machine, it speaks for nobody else (a proxy says so), and
-/// it means us (a page in a browser here would come under a name of its own, which it made point to
-/// this machine).
-fn is_local(peer: IpAddr, headers: &HeaderMap) -> bool {
-    let speaks_for_another = headers.contains_key(FORWARDED)
-        || headers.contains_key(VIA)
-        || headers.keys().any(|it| it.as_str().starts_with("x-forwarded-"));
-    let means_us = headers.get(HOST).is_none_or(|it| {
-        let host = it.to_str().unwrap_or_default();
-        let is_address = host.parse::<SocketAddr>().is_ok()
-            || host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
-        is_address || host == "localhost" || host.starts_with("localhost:")
-    });
-    peer.to_canonical().is_loopback() && !speaks_for_another && means_us
-}
-
-/// A piece of a path without its percents (RFC 3986 §2.1).
-fn decoded(piece: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(piece.len());
-    let mut rest = piece.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let mut digit = || char::from(rest.next()?).to_digit(16);
-                u8::try_from(digit()? * 16 + digit()?).ok()?
-            }
-            _ => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 fn health(status: &str, view: &View) -> String {
@@ -197,14 +134,10 @@ fn health(status: &str, view: &View) -> String {
 }
 
 /// RFC 9457. The path is not repeated: it is the client's, and says nothing new to it.
-fn problem(status: StatusCode, detail: &str) -> Response<Full<Bytes>> {
+fn problem(status: StatusCode) -> Response<Full<Bytes>> {
     let title = status.canonical_reason().unwrap_or_default();
-    let detail = match detail {
-        "" => String::new(),
-        text => format!(r#","detail":"{text}""#),
-    };
     let code = status.as_u16();
-    let body = format!(r#"{{"type":"about:blank","title":"{title}","status":{code}{detail}}}"#);
+    let body = format!(r#"{{"type":"about:blank","title":"{title}","status":{code}}}"#);
     respond(status, "application/problem+json", body)
 }
 
@@ -224,44 +157,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_there_is_is_read_only_and_nothing_else_is_there() {
-        assert_eq!(check("GET", "/health", "127.0.0.1", &[]), 200);
-        assert_eq!(check("HEAD", "/health", "203.0.113.9", &[]), 200);
-        assert_eq!(check("POST", "/health", "127.0.0.1", &[]), 404);
-        assert_eq!(check("GET", "/api/v1/scripts", "203.0.113.9", &[]), 200);
-        assert_eq!(check("DELETE", "/api/v1/scripts", "127.0.0.1", &[]), 404);
-        assert_eq!(check("GET", "/", "127.0.0.1", &[]), 404);
-        assert_eq!(check("GET", "/health/../etc/passwd", "127.0.0.1", &[]), 404);
-    }
-
-    #[test]
-    fn a_trace_is_read_on_the_machine_itself_and_nowhere_else() {
-        let path = "/api/v1/calls/last/trace";
-        // Whoever may read is told that there is no call.
-        for host in ["127.0.0.1:8080", "[::1]:8080", "localhost:8080", "localhost", "127.0.0.1"] {
-            assert_eq!(check("GET", path, "127.0.0.1", &[("host", host)]), 404, "{host}");
-        }
-        assert_eq!(check("GET", path, "::ffff:127.0.0.1", &[]), 404);
-        for peer in ["203.0.113.9", "2001:db8::1", "10.0.0.1"] {
-            assert_eq!(check("GET", path, peer, &[]), 403, "{peer}");
-        }
-        for (name, value) in [
-            ("host", "evil.example:8080"),
-            ("host", "localhost.evil.example"),
-            ("x-forwarded-for", "203.0.113.9"),
-            ("forwarded", "for=203.0.113.9"),
-            ("via", "1.1 proxy"),
-        ] {
-            assert_eq!(check("GET", path, "127.0.0.1", &[(name, value)]), 403, "{name}: {value}");
-        }
-    }
-
-    #[test]
-    fn a_name_in_a_path_is_decoded_or_refused() {
-        assert_eq!(decoded("a%40b%2Fc").as_deref(), Some("a@b/c"));
-        for bad in ["%", "%4", "%zz", "%ff"] {
-            assert_eq!(decoded(bad), None, "{bad}");
-        }
+    fn health_is_open_and_nothing_else_is_there() {
+        assert_eq!(check("GET", "/health"), 200);
+        assert_eq!(check("HEAD", "/health"), 200);
+        assert_eq!(check("POST", "/health"), 405);
+        assert_eq!(check("GET", "/"), 404);
+        assert_eq!(check("GET", "/api/v1"), 404);
+        assert_eq!(check("GET", "/health/../etc/passwd"), 404);
     }
 
     #[test]
@@ -276,13 +178,9 @@ mod tests {
         );
     }
 
-    fn check(method: &str, path: &str, peer: &str, headers: &[(&str, &str)]) -> u16 {
+    fn check(method: &str, path: &str) -> u16 {
         let shelf = Shelf { view: Arc::default(), traces: Arc::new(Traces::new(1 << 20)) };
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.body(()).unwrap();
-        route(&request, peer.parse().unwrap(), &shelf, Mono::ZERO).status().as_u16()
+        let request = Request::builder().method(method).uri(path).body(()).unwrap();
+        route(&request, &shelf, Mono::ZERO).status().as_u16()
     }
 }

@@ -18,7 +18,7 @@ use crate::base::{Mono, Now};
 use crate::call::event::What;
 use crate::call::{Answer, Fact, Input, Question, Ticket};
 use crate::directory::{ExtensionId, TenantId};
-use crate::rest::{Api, Finish, Reply, Request, Response};
+use crate::rest::{Api, Finish, Reply, Request, Response, Sight};
 use crate::sip::registrar::Kept;
 use crate::store::{Change, Registration, Store};
 
@@ -95,6 +95,8 @@ pub(super) enum Served {
     Now(Response),
     /// An answer when the switch has given one.
     Then(oneshot::Receiver<Answer>, Finish),
+    /// Something to look up.
+    Look(Sight),
 }
 
 #[derive(Debug)]
@@ -311,13 +313,14 @@ impl Desk {
     }
 
     fn serve(&mut self, request: &Request) -> Served {
-        match self.api.answer(&mut self.store, request, self.clock.now().wall) {
+        match self.api.answer(&mut self.store, request, self.clock.now()) {
             Reply::Now(response) => {
                 if let Some(trouble) = &response.trouble {
                     tracing::error!("{request:?}: {trouble}");
                 }
                 Served::Now(response)
             }
+            Reply::Look(sight) => Served::Look(sight),
             Reply::Then { deltas, question, finish } => {
                 // In the order of their writes: of two changes of one extension the later wins.
                 for delta in deltas {

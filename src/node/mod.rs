@@ -47,5 +47,6 @@ mod udp;
 mod watch;
 
 pub use check::{Checked, check};
+pub use data::LOCAL_KEY;
 pub use provision::Error as ProvisionError;
 pub use start::{Failure, serve};

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use nix::sys::signal::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Signals that end us.
@@ -13,7 +14,11 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Listens from now on; before, a signal ends the process as it always does.
+    ///
+    /// A file that has grown to its limit is a write that fails, as on a disk that is full; nothing
+    /// for which a PBX ends. Who has listened to a signal once does not die of it.
     pub(super) fn listen() -> io::Result<Self> {
+        drop(signal(SignalKind::from_raw(Number::SIGXFSZ as i32))?);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -21,7 +21,7 @@ use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, ExtensionId};
 use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
-use crate::rest::Api;
+use crate::rest::{Api, Told};
 use crate::sip::registrar::{Binding, Kept};
 use crate::store::{self, Store};
 
@@ -120,7 +120,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     }
     let own = Some(sip.ip()).filter(|it| !it.is_unspecified());
     let server = settings.advertise.or(own).map(|it| it.to_string());
-    let api = Api { server, port: sip.port() };
+    let local = data::local_key(&settings.data, &mut rng);
+    let api = Api::new(Told { server, port: sip.port() }, local.as_deref());
     let (keeper, desk) = keeper::new(clock, data.store, api, to_switch.clone());
     start_thread("keeper", || keeper::run(desk), tell_failure(ended.clone()))?;
     let view = Arc::new(View::default());

@@ -4,22 +4,29 @@ use super::json::Json;
 use super::page::After;
 use super::problem::Problem;
 use super::{Asked, Reply, Response, moment};
-use crate::store::{Cdr, CdrId, Paging, Role};
+use crate::base::Wall;
+use crate::store::{Cdr, CdrId, Wanted};
 
-const PATH: &str = "/api/v1/cdrs";
-
-pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Problem> {
-    asked.may(Role::Read)?;
-    let after = After::of(asked)?;
-    let paging = Paging::After { id: after.after, limit: after.limit };
-    let listed = asked.store.read().cdrs(asked.grant.tenant, paging)?;
+pub(super) fn list(asked: &mut Asked<'_>) -> Result<Reply, Problem> {
+    let mut wanted = Wanted::default();
+    let after = After::of(asked, &["from", "to", "extension"], |name, value| {
+        if name == "extension" {
+            wanted.number = Some(value.to_owned());
+            return Ok(());
+        }
+        let at = Wall::parse(value);
+        let at = Some(at.ok_or("a day or a moment such as 2030-01-31T12:00:00Z is wanted")?);
+        *(if name == "from" { &mut wanted.from } else { &mut wanted.until }) = at;
+        Ok(())
+    })?;
+    let reader = asked.store.read();
+    let listed = reader.find_cdrs(asked.grant.tenant, &wanted, after.after, after.limit)?;
     let rows = listed.rows.iter().map(|(id, it)| shape(*id, it)).collect();
     let response = Response::new(200, &Json::List(rows));
-    Ok(Reply::Now(after.mark(response, PATH, listed.next)))
+    Ok(Reply::Now(after.mark(response, asked, listed.next)))
 }
 
-pub(super) fn one(asked: &Asked<'_>, id: &str) -> Result<Reply, Problem> {
-    asked.may(Role::Read)?;
+pub(super) fn one(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
     let id = CdrId(id.parse().map_err(|_| Problem::not_found())?);
     let cdr = asked.store.read().cdr(asked.grant.tenant, id)?.ok_or_else(Problem::not_found)?;
     Ok(Reply::Now(Response::new(200, &shape(id, &cdr))))

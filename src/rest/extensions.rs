@@ -3,20 +3,18 @@
 use super::json::Json;
 use super::page::Page;
 use super::problem::{FieldProblem, Problem};
-use super::{Api, Asked, Finish, Reply, Response, moment};
-use crate::base::nearest::hint;
+use super::{Asked, Finish, Reply, Response, fields, moment};
 use crate::call::Question;
 use crate::directory::{
     CONTACTS_MAX, ChangeExtension, Delta, DomainId, Extension, ExtensionId, FieldError, Fields,
     Kind, NewExtension, Uuid,
 };
-use crate::store::{Paging, Role, Row};
+use crate::store::{Paging, Row};
 
 /// Where the list is.
 const PATH: &str = "/api/v1/sip/extensions";
 
-pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Problem> {
-    asked.may(Role::Read)?;
+pub(super) fn list(asked: &mut Asked<'_>) -> Result<Reply, Problem> {
     let page = Page::of(asked)?;
     let paging = Paging::Page { page: page.page, size: page.size };
     let listed = asked.store.read().extensions(asked.grant.tenant, paging)?;
@@ -25,14 +23,12 @@ pub(super) fn list(asked: &Asked<'_>) -> Result<Reply, Problem> {
     Ok(Reply::Now(page.mark(response, PATH, listed.total.unwrap_or_default())))
 }
 
-pub(super) fn one(asked: &Asked<'_>, id: &str) -> Result<Reply, Problem> {
-    asked.may(Role::Read)?;
+pub(super) fn one(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
     let row = find(asked, id)?;
-    Ok(Reply::Now(Response::new(200, &Json::Object(shape(&row)))))
+    Ok(Reply::Now(Response::new(200, &Json::Object(shape(&row))).tagged(row.updated)))
 }
 
 pub(super) fn create(asked: &mut Asked<'_>) -> Result<Reply, Problem> {
-    asked.may(Role::Write)?;
     let (fields, wrong) = read(asked.fields()?);
     let makes_password = fields.password.is_none();
     let new = told(NewExtension::parse(fields), wrong)?;
@@ -43,22 +39,23 @@ pub(super) fn create(asked: &mut Asked<'_>) -> Result<Reply, Problem> {
         fields.push(("password".to_owned(), Json::text(&row.it.password)));
     }
     let location = format!("{PATH}/{}", row.it.id);
-    let response = Response::new(201, &Json::Object(fields)).with("Location", location);
+    let response = Response::new(201, &Json::Object(fields));
+    let response = response.with("Location", location).tagged(row.updated);
     Ok(changed(Delta::Extension(row.it), response))
 }
 
 /// What is missing stays as it is; null takes away.
 pub(super) fn change(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
-    asked.may(Role::Write)?;
     let before = find(asked, id)?;
+    asked.expects(before.updated)?;
     let (fields, wrong) = read(asked.fields()?);
     write(asked, &before.it, fields, wrong)
 }
 
 /// What is missing gets its usual value, but for the password, which stays.
 pub(super) fn replace(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
-    asked.may(Role::Write)?;
     let before = find(asked, id)?;
+    asked.expects(before.updated)?;
     let (mut fields, mut wrong) = read(asked.fields()?);
     if fields.number.is_none() && !wrong.iter().any(|it| it.field == "extension") {
         wrong.push(FieldProblem::new("extension", None, "an extension needs a number"));
@@ -83,23 +80,23 @@ pub(super) fn replace(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem>
 }
 
 pub(super) fn delete(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
-    asked.may(Role::Write)?;
-    let id = find(asked, id)?.it.id;
+    let before = find(asked, id)?;
+    asked.expects(before.updated)?;
+    let id = before.it.id;
     asked.store.delete_extension(asked.grant.tenant, id, asked.now)?;
     Ok(changed(Delta::ExtensionGone(id), Response::nothing()))
 }
 
 /// What a phone needs to log in. That it was shown is kept.
-pub(super) fn config(asked: &mut Asked<'_>, api: &Api, id: &str) -> Result<Reply, Problem> {
-    asked.may(Role::Credentials)?;
+pub(super) fn config(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
     let it = find(asked, id)?.it;
-    let Asked { grant, now, request, .. } = asked;
+    let Asked { grant, now, request, told, .. } = asked;
     let password = asked.store.reveal(grant.tenant, grant.key, it.id, *now)?;
     let host = request.host.as_deref().map(host_of);
-    let server = api.server.as_deref().or(host).unwrap_or("localhost");
+    let server = told.server.as_deref().or(host).unwrap_or("localhost");
     let body = Json::object([
         ("server", Json::text(server)),
-        ("port", Json::count(api.port)),
+        ("port", Json::count(told.port)),
         ("transport", Json::text("udp")),
         ("username", Json::text(&it.number)),
         ("password", Json::Text(password)),
@@ -114,11 +111,12 @@ pub(super) fn json_name(inner: &str) -> &str {
 }
 
 /// A field that may be written.
-struct Field {
-    name: &'static str,
+pub(super) struct Field {
+    pub(super) name: &'static str,
     /// Its name in the directory.
     inner: &'static str,
     take: Take,
+    pub(super) doc: &'static str,
 }
 
 /// How a field is read.
@@ -135,77 +133,120 @@ enum Take {
 /// Stands for a password that is to be made.
 const AUTO: &str = "auto-generated";
 
-const FIELDS: &[Field] = &[
-    Field { name: "extension", inner: "number", take: Take::Text(|it| &mut it.number) },
-    Field { name: "name", inner: "name", take: Take::Text(|it| &mut it.name) },
-    Field { name: "description", inner: "detail", take: Take::Optional(|it| &mut it.detail) },
-    Field { name: "password", inner: "password", take: Take::Password(|it| &mut it.password) },
-    Field { name: "enabled", inner: "enabled", take: Take::Bool(|it| &mut it.enabled) },
-    Field { name: "type", inner: "kind", take: Take::Text(|it| &mut it.kind) },
+pub(super) const FIELDS: &[Field] = &[
+    Field {
+        name: "extension",
+        inner: "number",
+        take: Take::Text(|it| &mut it.number),
+        doc: "Its number: what people dial and phones log in with. It must be sent.",
+    },
+    Field {
+        name: "name",
+        inner: "name",
+        take: Take::Text(|it| &mut it.name),
+        doc: "What people call it; else the number.",
+    },
+    Field {
+        name: "description",
+        inner: "detail",
+        take: Take::Optional(|it| &mut it.detail),
+        doc: "What else is to be said of it.",
+    },
+    Field {
+        name: "password",
+        inner: "password",
+        take: Take::Password(|it| &mut it.password),
+        doc: "Made when it is null, `auto-generated` or not sent; only `/config` shows it.",
+    },
+    Field {
+        name: "enabled",
+        inner: "enabled",
+        take: Take::Bool(|it| &mut it.enabled),
+        doc: "Whether its phones may log in and call; true.",
+    },
+    Field {
+        name: "type",
+        inner: "kind",
+        take: Take::Text(|it| &mut it.kind),
+        doc: "`standard` (unless it is said), `line`, `short_term` or `webrtc`.",
+    },
     Field {
         name: "caller_id_name",
         inner: "caller_id_name",
         take: Take::Optional(|it| &mut it.caller_id_name),
+        doc: "The name that others see; else its own.",
     },
     Field {
         name: "caller_id_number",
         inner: "caller_id_number",
         take: Take::Optional(|it| &mut it.caller_id_number),
+        doc: "The number that others see; else its own.",
     },
     Field {
         name: "max_contacts",
         inner: "max_contacts",
         take: Take::Int(|it| &mut it.max_contacts),
+        doc: "How many phones may register.",
     },
-    Field { name: "do_not_disturb", inner: "dnd", take: Take::Bool(|it| &mut it.dnd) },
+    Field {
+        name: "do_not_disturb",
+        inner: "dnd",
+        take: Take::Bool(|it| &mut it.dnd),
+        doc: "Whether it is never rung; false.",
+    },
     Field {
         name: "forward_all",
         inner: "forward_all",
         take: Take::Optional(|it| &mut it.forward_all),
+        doc: "Where its calls go, always.",
     },
     Field {
         name: "forward_busy",
         inner: "forward_busy",
         take: Take::Optional(|it| &mut it.forward_busy),
+        doc: "Where they go when it is busy.",
     },
     Field {
         name: "forward_no_answer",
         inner: "forward_no_answer",
         take: Take::Optional(|it| &mut it.forward_no_answer),
+        doc: "Where they go when nobody answers.",
     },
     Field {
         name: "forward_not_registered",
         inner: "forward_not_registered",
         take: Take::Optional(|it| &mut it.forward_not_registered),
+        doc: "Where they go when it has no phones.",
     },
 ];
-/// Fields that are shown and never written.
-const READ_ONLY: &[&str] = &["id", "uuid", "created_at", "updated_at"];
-
 /// What was sent, and what of it is wrong already.
 fn read(sent: Vec<(String, Json)>) -> (Fields, Vec<FieldProblem>) {
-    let mut fields = Fields::default();
+    let mut taken = Fields::default();
     let mut wrong = Vec::new();
     for (name, value) in sent {
         let Some(field) = FIELDS.iter().find(|it| it.name == name) else {
-            let why = match READ_ONLY.contains(&name.as_str()) {
-                true => "this is ours to say".to_owned(),
-                false => {
-                    let names = FIELDS.iter().map(|it| it.name);
-                    format!("there is no such field{}", hint(&name, names))
-                }
-            };
-            let name: String = name.chars().take(64).collect();
-            wrong.push(FieldProblem::new(&name, None, why));
+            wrong.push(fields::unknown(&name, FIELDS.iter().map(|it| it.name)));
             continue;
         };
-        if let Err(want) = field.take.read(&mut fields, &value) {
+        if let Err(want) = field.take.read(&mut taken, &value) {
             let is_secret = matches!(field.take, Take::Password(_));
             let shown = (!is_secret).then(|| value.to_string().chars().take(64).collect());
             wrong.push(FieldProblem::new(field.name, shown, want));
         }
     }
-    (fields, wrong)
+    (taken, wrong)
+}
+
+impl Field {
+    /// What may be written, for people.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.take {
+            Take::Text(_) => "text",
+            Take::Optional(_) | Take::Password(_) => "text or null",
+            Take::Bool(_) => "true or false",
+            Take::Int(_) => "number",
+        }
+    }
 }
 
 impl Take {
@@ -259,7 +300,7 @@ fn write(
 ) -> Result<Reply, Problem> {
     let change = told(ChangeExtension::parse(fields, &before.number), wrong)?;
     let row = asked.store.change_extension(asked.grant.tenant, before.id, change, asked.now)?;
-    let response = Response::new(200, &Json::Object(shape(&row)));
+    let response = Response::new(200, &Json::Object(shape(&row))).tagged(row.updated);
     Ok(changed(Delta::Extension(row.it), response))
 }
 

@@ -1,6 +1,7 @@
 //! Lists in pieces: what a query asks for, and the links to the other pieces (RFC 8288).
 
 use super::problem::{FieldProblem, Problem};
+use super::routes::decoded;
 use super::{Asked, Response};
 use crate::base::nearest::hint;
 
@@ -58,28 +59,39 @@ impl Page {
 }
 
 impl After {
-    /// Reads `after` and `limit`.
-    pub(super) fn of(asked: &Asked<'_>) -> Result<Self, Problem> {
+    /// Reads `after` and `limit`, and gives every other parameter that is known to `take`.
+    pub(super) fn of(
+        asked: &Asked<'_>,
+        known: &[&'static str],
+        mut take: impl FnMut(&str, &str) -> Result<(), String>,
+    ) -> Result<Self, Problem> {
         let mut it = Self { after: None, limit: SIZE };
-        read(&asked.request.query, &["after", "limit"], |name, value| match name {
+        let known = [&["after", "limit"], known].concat();
+        read(&asked.request.query, &known, |name, value| match name {
             "after" => number(value, i64::MAX as u64).map(|n| it.after = i64::try_from(n).ok()),
-            _ => number(value, SIZE_MAX.into()).map(|n| it.limit = n as u32),
+            "limit" => number(value, SIZE_MAX.into()).map(|n| it.limit = n as u32),
+            _ => take(name, value),
         })?;
         Ok(it)
     }
 
-    /// Adds the link to what follows.
-    pub(super) fn mark(self, response: Response, path: &str, next: Option<i64>) -> Response {
+    /// Adds the link to what follows, of which the same is wanted.
+    pub(super) fn mark(self, response: Response, asked: &Asked<'_>, next: Option<i64>) -> Response {
         let Some(next) = next else { return response };
-        let limit = self.limit;
-        response.with("Link", format!("<{path}?after={next}&limit={limit}>; rel=\"next\""))
+        let parts = asked.request.query.split('&').filter(|it| !it.is_empty());
+        let wanted: String = parts
+            .filter(|it| !it.starts_with("after=") && !it.starts_with("limit="))
+            .map(|it| format!("&{it}"))
+            .collect();
+        let (path, limit) = (&asked.request.path, self.limit);
+        response.with("Link", format!("<{path}?after={next}&limit={limit}{wanted}>; rel=\"next\""))
     }
 }
 
 /// Takes every parameter of a query, or tells of all that are wrong.
-fn read(
+pub(super) fn read(
     query: &str,
-    known: &'static [&'static str],
+    known: &[&'static str],
     mut take: impl FnMut(&str, &str) -> Result<(), String>,
 ) -> Result<(), Problem> {
     let mut wrong = Vec::new();
@@ -87,7 +99,10 @@ fn read(
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let value_shown = || Some(value.chars().take(64).collect());
         let taken = match known.contains(&name) {
-            true => take(name, value),
+            true => match decoded(value) {
+                Some(value) => take(name, &value),
+                None => Err("its percents make no sense".to_owned()),
+            },
             false => {
                 Err(format!("there is no such parameter{}", hint(name, known.iter().copied())))
             }

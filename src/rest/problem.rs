@@ -5,14 +5,101 @@ use super::json::{Json, Wrong};
 use crate::directory::FieldError;
 use crate::store;
 
-/// A problem: a status, a word for programs, a sentence for people.
+/// A word for programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The request cannot be read.
+    Malformed,
+    /// Who are you?
+    Unauthorized,
+    /// The key does not allow it.
+    Forbidden,
+    /// It is not there.
+    NotFound,
+    /// It takes other methods.
+    MethodNotAllowed,
+    /// It is not told in any form that was asked for.
+    NotAcceptable,
+    /// The client took too long.
+    TooSlow,
+    /// Another one has this value.
+    Taken,
+    /// The last key cannot go.
+    LastKey,
+    /// It has changed since.
+    Changed,
+    /// The body is too large.
+    TooLarge,
+    /// The body is in another form.
+    UnsupportedMediaType,
+    /// Fields are wrong.
+    Invalid,
+    /// Too many requests.
+    TooMany,
+    /// Our fault.
+    Internal,
+    /// Too much to do.
+    Busy,
+    /// The switch does not answer.
+    Stuck,
+    /// The disk takes no more.
+    DiskFull,
+}
+
+/// A kind of problem, as the page about the API tells of it.
+pub(super) struct Kind {
+    code: Code,
+    pub(super) status: u16,
+    pub(super) word: &'static str,
+    title: &'static str,
+    pub(super) doc: &'static str,
+}
+
+macro_rules! kinds {
+    ($($code:ident $status:literal $word:literal $title:literal $doc:literal)*) => {
+        &[$(Kind {
+            code: Code::$code, status: $status, word: $word, title: $title, doc: $doc
+        }),*]
+    };
+}
+
+pub(super) const KINDS: &[Kind] = kinds! {
+    Malformed 400 "malformed" "Bad Request" "The body is no JSON object, or cannot be read."
+    Unauthorized 401 "unauthorized" "Unauthorized"
+        "There is no access key, or it is wrong, ended or was taken away."
+    Forbidden 403 "forbidden" "Forbidden" "The key does not have the role."
+    NotFound 404 "not_found" "Not Found" "There is no such thing, or it is somebody else's."
+    MethodNotAllowed 405 "method_not_allowed" "Method Not Allowed"
+        "It takes the methods that `Allow` names."
+    NotAcceptable 406 "not_acceptable" "Not Acceptable" "It is not told in any form of `Accept`."
+    TooSlow 408 "too_slow" "Request Timeout" "The request took more than ten seconds to come."
+    Taken 409 "taken" "Conflict" "Another one has this value."
+    LastKey 409 "last_key" "Conflict"
+        "Without it there would be no key left that allows everything and never ends."
+    Changed 412 "changed" "Precondition Failed" "It is not any more what `If-Match` says."
+    TooLarge 413 "too_large" "Content Too Large" "The body is larger than 64 KiB."
+    UnsupportedMediaType 415 "unsupported_media_type" "Unsupported Media Type"
+        "The body is to be `application/json`."
+    Invalid 422 "invalid" "Unprocessable Content"
+        "Fields are wrong: `errors` names all of them, each with `field`, `value` and `why`."
+    TooMany 429 "too_many" "Too Many Requests"
+        "Too many requests with one key, or wrong keys from one address: `Retry-After` says when."
+    Internal 500 "internal" "Internal Server Error" "Our fault; the log says more."
+    Busy 503 "busy" "Service Unavailable" "Too much waits: try again after `Retry-After`."
+    Stuck 503 "stuck" "Service Unavailable"
+        "The switch did not answer in time; what was to be changed is changed."
+    DiskFull 507 "disk_full" "Insufficient Storage"
+        "The disk is full or takes no more: nothing was changed."
+};
+
+/// A problem: what kind, and a sentence for people.
 #[derive(Debug)]
 pub(super) struct Problem {
-    status: u16,
-    code: &'static str,
+    code: Code,
     detail: String,
+    after_s: u64,
     errors: Vec<FieldProblem>,
-    allow: Option<&'static str>,
+    allow: Option<String>,
     /// What only the log is told.
     trouble: Option<String>,
 }
@@ -29,19 +116,25 @@ pub(super) struct FieldProblem {
 }
 
 impl Problem {
-    pub(super) fn new(status: u16, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), errors: Vec::new(), allow: None, trouble: None }
+    pub(super) fn new(code: Code, detail: impl Into<String>) -> Self {
+        let (errors, allow, trouble) = (Vec::new(), None, None);
+        Self { code, detail: detail.into(), after_s: 1, errors, allow, trouble }
+    }
+
+    /// Too many requests: the next one may come after so many seconds.
+    pub(super) fn too_many(detail: &str, after_s: u64) -> Self {
+        Self { after_s, ..Self::new(Code::TooMany, detail) }
     }
 
     /// There is no such thing, or not for this caller.
     pub(super) fn not_found() -> Self {
-        Self::new(404, "not_found", "there is no such thing here")
+        Self::new(Code::NotFound, "there is no such thing here")
     }
 
     /// The thing is there, but takes other methods.
-    pub(super) fn not_allowed(allow: &'static str) -> Self {
+    pub(super) fn not_allowed(allow: String) -> Self {
         let detail = format!("this takes {allow}");
-        Self { allow: Some(allow), ..Self::new(405, "method_not_allowed", detail) }
+        Self { allow: Some(allow), ..Self::new(Code::MethodNotAllowed, detail) }
     }
 
     /// Fields are wrong: all of them.
@@ -50,32 +143,33 @@ impl Problem {
             [one] => format!("{}: {}", one.field, one.why),
             all => format!("{} fields are wrong", all.len()),
         };
-        Self { errors, ..Self::new(422, "invalid", detail) }
+        Self { errors, ..Self::new(Code::Invalid, detail) }
     }
 
     pub(super) fn response(self) -> Response {
+        let kind = self.code.kind();
         let mut fields = vec![
             ("type", Json::text("about:blank")),
-            ("title", Json::text(title(self.status))),
-            ("status", Json::count(self.status)),
+            ("title", Json::text(kind.title)),
+            ("status", Json::count(kind.status)),
             ("detail", Json::Text(self.detail)),
-            ("code", Json::text(self.code)),
+            ("code", Json::text(kind.word)),
         ];
         if !self.errors.is_empty() {
             let all = self.errors.into_iter().map(FieldProblem::json).collect();
             fields.push(("errors", Json::List(all)));
         }
         let fields = fields.into_iter().map(|(name, it)| (name.to_owned(), it)).collect();
-        let mut response = Response::new(self.status, &Json::Object(fields));
+        let mut response = Response::new(kind.status, &Json::Object(fields));
         response.kind = "application/problem+json";
         response.trouble = self.trouble;
         if let Some(allow) = self.allow {
-            response.headers.push(("Allow", allow.to_owned()));
+            response.headers.push(("Allow", allow));
         }
-        match self.status {
+        match kind.status {
             // RFC 6750 §3.
             401 => response.headers.push(("WWW-Authenticate", "Bearer realm=\"api\"".to_owned())),
-            503 => response.headers.push(("Retry-After", "1".to_owned())),
+            429 | 503 => response.headers.push(("Retry-After", self.after_s.to_string())),
             _ => {}
         }
         response
@@ -103,11 +197,8 @@ impl FieldProblem {
 
 impl From<Wrong> for Problem {
     fn from(Wrong(what, at): Wrong) -> Self {
-        Self::new(
-            400,
-            "malformed",
-            format!("the body is no JSON that we read: {what} at byte {at}"),
-        )
+        let detail = format!("the body is no JSON that we read: {what} at byte {at}");
+        Self::new(Code::Malformed, detail)
     }
 }
 
@@ -120,37 +211,42 @@ impl From<store::Error> for Problem {
                 let field = super::extensions::json_name(field);
                 let why = format!("this {field} is taken");
                 let errors = vec![FieldProblem::new(field, None, why.clone())];
-                Self { errors, ..Self::new(409, "taken", why) }
+                Self { errors, ..Self::new(Code::Taken, why) }
             }
             store::Error::Weak(field) | store::Error::Unfit(field) => {
                 Self::invalid(vec![FieldProblem::new(field, None, error.to_string())])
             }
+            store::Error::LastKey => Self::new(Code::LastKey, error.to_string()),
             store::Error::Full => {
-                Self::new(507, "disk_full", "the disk is full: nothing was changed")
+                let detail = "the disk is full or takes no more: nothing was changed";
+                Self { trouble: Some(error.to_string()), ..Self::new(Code::DiskFull, detail) }
             }
-            store::Error::Busy => Self::new(503, "busy", "the store is busy: nothing was changed"),
+            store::Error::Busy => Self::new(Code::Busy, "the store is busy: nothing was changed"),
             error => {
                 let detail = "the store failed: nothing was changed; the log says why";
-                Self { trouble: Some(error.to_string()), ..Self::new(500, "store", detail) }
+                Self { trouble: Some(error.to_string()), ..Self::new(Code::Internal, detail) }
             }
         }
     }
 }
 
-fn title(status: u16) -> &'static str {
-    match status {
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        409 => "Conflict",
-        413 => "Content Too Large",
-        415 => "Unsupported Media Type",
-        422 => "Unprocessable Content",
-        503 => "Service Unavailable",
-        507 => "Insufficient Storage",
-        _ => "Internal Server Error",
+impl Code {
+    pub(super) fn kind(self) -> &'static Kind {
+        let found = KINDS.iter().find(|it| it.code == self);
+        found.expect("every code has its kind: the test below")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_kind() {
+        // The codes are numbered in their order, and so are the kinds.
+        for (at, kind) in KINDS.iter().enumerate() {
+            assert_eq!((kind.code as usize, kind.code.kind().word), (at, kind.word));
+        }
+        assert_eq!(KINDS.len(), Code::DiskFull as usize + 1);
     }
 }

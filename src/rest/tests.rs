@@ -1,11 +1,14 @@
 //! Stories of requests, told to a router with a real store and no network.
 
+mod access;
+mod keys;
+
 use std::path::PathBuf;
 
 use super::*;
-use crate::base::Rng;
-use crate::directory::{ExtensionId, TenantId};
-use crate::store::{First, Key, NewKey, UserId};
+use crate::base::{Mono, Rng};
+use crate::directory::ExtensionId;
+use crate::store::{First, Key, NewKey};
 
 /// A house with a store of its own, gone with it.
 struct House {
@@ -16,6 +19,7 @@ struct House {
 }
 
 const NOW: Wall = Wall(1_700_000_000_123_456);
+const AT: Now = Now { mono: Mono::from_millis(1), wall: NOW };
 const LIST: &str = "/api/v1/sip/extensions";
 
 impl House {
@@ -26,7 +30,8 @@ impl House {
         let mut store = Store::open(&file, Key::new([7; 32]), Rng::from_seed(1)).unwrap();
         let first = First { host: "pbx", realm: "pbx", admin_key: None };
         let token = store.first_start(first, NOW).unwrap().unwrap();
-        Self { api: Api { server: None, port: 5060 }, store, token, folder }
+        let api = Api::new(Told { server: None, port: 5060 }, Some("ms_local_key"));
+        Self { api, store, token, folder }
     }
 
     fn ask(&mut self, method: &str, path: &str, body: &str) -> Reply {
@@ -40,15 +45,19 @@ impl House {
             body: body.into(),
             ..Request::default()
         };
-        self.api.answer(&mut self.store, &request, NOW)
+        self.api.answer(&mut self.store, &request, AT)
     }
 
-    /// The response, when the switch has settled.
+    /// The response, when the switch has settled; it has neither calls nor phones.
     fn get(&mut self, method: &str, path: &str, body: &str) -> Response {
-        match self.ask(method, path, body) {
-            Reply::Now(response) => response,
-            Reply::Then { finish, .. } => finish.with(Answer::Settled),
-        }
+        settled(self.ask(method, path, body))
+    }
+
+    /// The same with other headers.
+    fn get_with(&mut self, request: Request) -> Response {
+        let authorization = Some(format!("Bearer {}", self.token));
+        let request = Request { authorization, ..request };
+        settled(self.api.answer(&mut self.store, &request, AT))
     }
 
     #[track_caller]
@@ -64,6 +73,21 @@ impl House {
     fn allow(&mut self, roles: &[Role]) {
         let new = NewKey { name: "x".into(), roles: roles.to_vec(), expires: None };
         self.token = self.store.create_key(TenantId::FIRST, UserId(1), new, NOW).unwrap().1;
+    }
+}
+
+fn settled(reply: Reply) -> Response {
+    match reply {
+        Reply::Now(response) => response,
+        Reply::Then { question, finish, .. } => finish.with(match question {
+            Question::Settled => Answer::Settled,
+            Question::Calls { .. } => Answer::Calls(Vec::new(), 0),
+            Question::Call(_) | Question::HangUp(_) => Answer::Call(None),
+            Question::Phones { .. } => Answer::Phones(Vec::new(), 0),
+        }),
+        Reply::Look(sight) => {
+            Response { body: format!("{sight:?}"), ..Response::new(200, &Json::Null) }
+        }
     }
 }
 
@@ -85,7 +109,7 @@ fn an_extension_is_made_shown_changed_replaced_and_deleted() {
     let [Delta::Extension(made)] = deltas.as_slice() else { panic!("{deltas:?}") };
     let response = finish.with(Answer::Settled);
     assert_eq!(response.status, 201);
-    assert_eq!(response.headers, [("Location", format!("{LIST}/1"))]);
+    assert_eq!(response.headers[0], ("Location", format!("{LIST}/1")));
     assert!(response.body.contains(&format!(r#""password":"{}""#, made.password)));
     let one = format!("{LIST}/1");
     house.check("GET", &one, "", 200, &[r#""extension":"2001""#, r#""forward_all":"1""#]);
@@ -97,7 +121,7 @@ fn an_extension_is_made_shown_changed_replaced_and_deleted() {
     house.check("PATCH", &one, change, 200, &changed);
     let replaced = [r#""name":"2001""#, r#""description":null"#];
     house.check("PUT", &one, r#"{"extension":"2001"}"#, 200, &replaced);
-    let kept = house.store.reveal(TenantId::FIRST, crate::store::KeyId(1), ExtensionId(1), NOW);
+    let kept = house.store.reveal(TenantId::FIRST, KeyId(1), ExtensionId(1), NOW);
     assert_eq!(kept.unwrap(), made.password);
     house.check("PUT", &one, "{}", 422, &[r#""field":"extension""#]);
 
@@ -128,6 +152,104 @@ fn who_sends_many_wrong_fields_is_told_of_each_once() {
 }
 
 #[test]
+fn a_change_is_made_to_the_version_that_it_was_thought_for() {
+    let mut house = House::new("versions");
+    house.check("POST", LIST, r#"{"extension":"2001"}"#, 201, &[]);
+    let one = format!("{LIST}/1");
+    let tag = house.get("GET", &one, "").headers[0].1.clone();
+    let change = |method: &str, if_match: &str, body: &str| Request {
+        method: method.into(),
+        path: one.clone(),
+        if_match: Some(if_match.into()),
+        body: body.into(),
+        ..Request::default()
+    };
+    let changed = house.get_with(change("PATCH", &tag, r#"{"name":"Ann"}"#));
+    assert_eq!((changed.status, changed.headers[0].0), (200, "ETag"));
+    for method in ["PATCH", "PUT", "DELETE"] {
+        let refused = house.get_with(change(method, &tag, r#"{"extension":"2001"}"#));
+        assert_eq!(refused.status, 412, "{method}");
+        assert_eq!(house.get_with(change(method, "W/\"x\", x", "{}")).status, 412);
+    }
+    house.check("GET", &one, "", 200, &["Ann"]);
+    let both = format!("\"0\", {}", changed.headers[0].1);
+    assert_eq!(house.get_with(change("PATCH", &both, "{}")).status, 200);
+    assert_eq!(house.get_with(change("DELETE", "*", "")).status, 204);
+}
+
+#[test]
+fn what_is_told_is_told_in_a_form_that_was_asked_for() {
+    let mut house = House::new("forms");
+    let mut told = |path: &str, accept: &str| {
+        let accept = Some(accept.to_owned()).filter(|it| !it.is_empty());
+        let path = format!("/api/v1/{path}");
+        house.get_with(Request { method: "GET".into(), path, accept, ..Request::default() })
+    };
+    for accept in ["", "*/*", "application/json", "application/*;q=0.5", "text/html, */*;q=0.1"] {
+        assert_eq!(told("sip/extensions", accept).status, 200, "{accept}");
+    }
+    for accept in ["text/html", "application/json;q=0", "application/xml", "application", "x"] {
+        assert_eq!(told("sip/extensions", accept).status, 406, "{accept}");
+    }
+    for (accept, is_json) in
+        [("", false), ("*/*", false), ("application/json", true), ("text/plain, */*", false)]
+    {
+        let told = told("calls/last/trace", accept);
+        assert!(told.body.contains(&format!("is_json: {is_json}")), "{accept}: {}", told.body);
+    }
+    assert_eq!(told("calls/last/trace", "image/png").status, 406);
+}
+
+#[test]
+fn the_first_page_of_many_records_is_found_by_what_is_wanted() {
+    let mut house = House::new("search");
+    for call in 1..=30 {
+        house.store.append(TenantId::FIRST, &call_of(call)).unwrap();
+    }
+    let mut ids = |query: &str| -> Vec<u64> {
+        let told = house.get("GET", &format!("/api/v1/cdrs?{query}"), "");
+        assert_eq!(told.status, 200, "{}", told.body);
+        let parts = told.body.split(r#"{"id":"#).skip(1);
+        let ids = parts.filter_map(|it| it.split_once(r#","call_id""#)?.0.parse().ok());
+        let mut all: Vec<u64> = ids.collect();
+        if let Some((_, link)) = told.headers.iter().find(|it| it.0 == "Link") {
+            assert!(link.contains(&format!("after={}&", all.last().unwrap())), "{link}");
+            let kept = |it: &str| it.starts_with("after=") || link.contains(it);
+            assert!(query.split('&').skip(1).all(kept), "{link}");
+            all.push(0);
+        }
+        all
+    };
+    // Caller 1000 + call % 3 calls 2000 + call % 5 on the day of the month `call`.
+    assert_eq!(ids("limit=3"), [30, 29, 28, 0]);
+    assert_eq!(ids("extension=2002"), [27, 22, 17, 12, 7, 2]);
+    assert_eq!(ids("extension=1001&from=2023-11-20"), [28, 25, 22]);
+    assert_eq!(ids("from=2023-11-03&to=2023-11-05"), [4, 3]);
+    assert_eq!(ids("from=2023-11-03T00%3A00%3A00Z&to=2023-11-04T00:00:00%2B00:00"), [3]);
+    assert_eq!(ids("limit=2&extension=1001&to=2023-11-20"), [19, 16, 0]);
+    assert_eq!(ids("limit=2&extension=1001&to=2023-11-20&after=16"), [13, 10, 0]);
+    assert_eq!(ids("extension=3000"), []);
+}
+
+/// The facts of a call, from its beginning to its end.
+fn call_of(call: u64) -> Vec<crate::call::Fact> {
+    use crate::base::{CallId, Cause, LegId};
+    use crate::call::event::{By, Fact, What};
+    let began = What::Began {
+        leg: LegId(1),
+        from: (1000 + call % 3).to_string(),
+        to: (2000 + call % 5).to_string(),
+        sip_call_id: format!("call-{call}"),
+        generation: crate::call::plan::Generation(1),
+    };
+    let ended =
+        What::Ended { cause: Cause::Hangup, talked: std::time::Duration::ZERO, by: By::Peer };
+    let at = Wall::parse(&format!("2023-11-{call:02}T12:00:00Z")).unwrap();
+    let fact = |what| Fact { call: Some(CallId(call)), at, what };
+    [began, ended].map(fact).into()
+}
+
+#[test]
 fn nobody_without_a_key_learns_anything() {
     let mut house = House::new("nobody");
     for authorization in [None, Some("Bearer"), Some("Bearer ms_wrong"), Some("Basic eDp5")] {
@@ -137,7 +259,7 @@ fn nobody_without_a_key_learns_anything() {
             authorization: authorization.map(str::to_owned),
             ..Request::default()
         };
-        let Reply::Now(told) = house.api.answer(&mut house.store, &request, NOW) else { panic!() };
+        let Reply::Now(told) = house.api.answer(&mut house.store, &request, AT) else { panic!() };
         assert_eq!(told.status, 401);
         assert!(told.headers.iter().any(|it| it.0 == "WWW-Authenticate"));
     }
@@ -192,7 +314,13 @@ fn what_makes_no_sense_is_answered_with_a_problem() {
     house.check("POST", LIST, "[]", 400, &["object"]);
     let told = house.get("POST", "/api/v1/calls", "");
     assert_eq!(told.status, 405);
-    assert_eq!(told.headers, [("Allow", "GET, HEAD".to_owned())]);
+    assert_eq!(told.headers, [("Allow", "GET, HEAD, OPTIONS".to_owned())]);
+    let told = house.get("OPTIONS", "/api/v1/calls", "");
+    assert_eq!((told.status, told.headers[0].0), (204, "Allow"));
+    house.check("OPTIONS", "/api/v1/nothing", "", 404, &[]);
+    for query in ["from=yesterday", "to=2026-02-30", "extension=%zz", "form=2026-01-01"] {
+        house.check("GET", &format!("/api/v1/cdrs?{query}"), "", 422, &["errors"]);
+    }
 }
 
 #[test]

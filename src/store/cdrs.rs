@@ -298,12 +298,16 @@ impl Write<'_> {
     }
 }
 
-const COLUMNS: &str = "id, call, sip_call_id, caller, dialled, generation, created_at, ringing_at, \
+pub(super) const COLUMNS: &str = "id, call, sip_call_id, caller, dialled, generation, created_at, ringing_at, \
                        answered_at, ended_at, ended_by, cause, sip_status, talked";
 const LIST: Query =
     Query { columns: COLUMNS, from: "cdr WHERE tenant_id = ?1", order: Order::Newest };
 
-fn read(db: &Connection, tenant: TenantId, row: &Sql<'_>) -> Result<(CdrId, Cdr), Error> {
+pub(super) fn read(
+    db: &Connection,
+    tenant: TenantId,
+    row: &Sql<'_>,
+) -> Result<(CdrId, Cdr), Error> {
     let id = row.get(0)?;
     let cdr = Cdr {
         call: CallId(row.get::<_, i64>(1)?.cast_unsigned()),

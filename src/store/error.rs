@@ -13,6 +13,8 @@ pub enum Error {
     Taken(&'static str),
     /// A value that somebody chose is too easily guessed.
     Weak(&'static str),
+    /// It is the last access key that allows everything and never ends.
+    LastKey,
     /// A value is empty, too long, or holds control characters.
     Unfit(&'static str),
     /// The file was written by a newer moonswitch.
@@ -24,7 +26,7 @@ pub enum Error {
     },
     /// The file's secrets were sealed with another key.
     WrongKey,
-    /// The disk is full.
+    /// The disk is full, or takes no more for another reason: a quota, a limit, a defect.
     Full,
     /// The file or its directory cannot be written or opened.
     Denied(String),
@@ -42,6 +44,9 @@ impl fmt::Display for Error {
             Self::NotFound => f.write_str("there is no such row"),
             Self::Taken(field) => write!(f, "this {field} is taken"),
             Self::Weak(field) => write!(f, "this {field} is too easily guessed"),
+            Self::LastKey => {
+                f.write_str("this would take the last key that allows everything and never ends")
+            }
             Self::Unfit(field) => {
                 write!(f, "this {field} is empty, too long, or holds control characters")
             }
@@ -53,7 +58,7 @@ impl fmt::Display for Error {
             Self::WrongKey => {
                 f.write_str("the key file does not fit: the secrets were sealed with another key")
             }
-            Self::Full => f.write_str("the disk is full"),
+            Self::Full => f.write_str("the disk is full or takes no more"),
             Self::Denied(what) => write!(f, "the database cannot be written: {what}"),
             Self::Busy => f.write_str("another process is writing to the database"),
             Self::Corrupt(what) => write!(f, "the database is damaged: {what}"),
@@ -67,12 +72,15 @@ impl std::error::Error for Error {}
 impl Error {
     /// The error of a write that fails when the value of `field` is taken.
     pub(super) fn or_taken(error: rusqlite::Error, field: &'static str) -> Self {
-        let code = error.sqlite_error().map(|it| it.extended_code);
-        match code {
+        match extended(&error) {
             Some(rusqlite::ffi::SQLITE_CONSTRAINT_UNIQUE) => Self::Taken(field),
             _ => error.into(),
         }
     }
+}
+
+fn extended(error: &rusqlite::Error) -> Option<i32> {
+    error.sqlite_error().map(|it| it.extended_code)
 }
 
 impl From<rusqlite::Error> for Error {
@@ -85,6 +93,8 @@ impl From<rusqlite::Error> for Error {
             | Foreign::IntegralValueOutOfRange(..) => Self::Corrupt(error.to_string()),
             _ => match error.sqlite_error_code() {
                 Some(ErrorCode::DiskFull) => Self::Full,
+                // SQLite says so of a quota (EDQUOT), a limit (EFBIG) and a disk that breaks.
+                _ if extended(&error) == Some(rusqlite::ffi::SQLITE_IOERR_WRITE) => Self::Full,
                 Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                     Self::Denied(error.to_string())
                 }

@@ -39,6 +39,8 @@ pub struct AccessKey {
     pub roles: Vec<Role>,
     /// When it ends.
     pub expires: Option<Wall>,
+    /// When it was last used, to the minute.
+    pub used: Option<Wall>,
 }
 
 /// An access key that somebody asks for.
@@ -108,15 +110,29 @@ impl Store {
     /// Takes an access key away. From now on its token opens nothing.
     ///
     /// # Errors
-    /// When the tenant has no such key.
+    /// When the tenant has no such key, or no other one that allows everything.
     pub fn delete_key(&mut self, tenant: TenantId, id: KeyId, now: Wall) -> Result<(), Error> {
         self.write(Durable::Yes, |write, _| {
             let at = from_wall(write.stamp(tenant, now)?);
-            let mut query = write.db.prepare_cached(
-                "UPDATE access_key SET deleted_at = ?3, updated_at = ?3
-                 WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL",
-            )?;
-            if query.execute((tenant, id, at))? == 0 { Err(Error::NotFound) } else { Ok(()) }
+            write.with_a_master_key_left(tenant, || {
+                let mut query = write.db.prepare_cached(
+                    "UPDATE access_key SET deleted_at = ?3, updated_at = ?3
+                     WHERE tenant_id = ?1 AND id = ?2 AND deleted_at IS NULL",
+                )?;
+                if query.execute((tenant, id, at))? == 0 { Err(Error::NotFound) } else { Ok(()) }
+            })
+        })
+    }
+
+    /// Keeps that a key was used. It may be lost with the power.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn key_was_used(&mut self, id: KeyId, now: Wall) -> Result<(), Error> {
+        self.write(Durable::No, |write, _| {
+            let sql = "UPDATE access_key SET last_used_at = ?2 WHERE id = ?1";
+            write.db.prepare_cached(sql)?.execute((id, from_wall(now)))?;
+            Ok(())
         })
     }
 }
@@ -172,6 +188,27 @@ impl Reader {
 }
 
 impl Write<'_> {
+    /// Does something, unless nobody could make keys any more after it.
+    pub(super) fn with_a_master_key_left(
+        &self,
+        tenant: TenantId,
+        work: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let had = self.has_master_key(tenant)?;
+        work()?;
+        if had && !self.has_master_key(tenant)? { Err(Error::LastKey) } else { Ok(()) }
+    }
+
+    /// Whether there is a key that allows everything and never ends.
+    fn has_master_key(&self, tenant: TenantId) -> Result<bool, Error> {
+        let mut query = self.db.prepare_cached(
+            "SELECT 1 FROM access_key key JOIN user ON user.id = user_id
+             WHERE key.tenant_id = ?1 AND key.deleted_at IS NULL AND user.deleted_at IS NULL
+             AND expires_at IS NULL AND ' ' || roles || ' ' LIKE '% admin %'",
+        )?;
+        Ok(query.exists([tenant])?)
+    }
+
     pub(super) fn access_key(
         &self,
         tenant: TenantId,
@@ -241,6 +278,13 @@ impl fmt::Display for Role {
     }
 }
 
+impl Role {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        ROLES.iter().map(|it| it.0)
+    }
+}
+
 /// A token that nobody guesses: 238 random bits.
 pub(super) fn token(rng: &mut Rng) -> String {
     let letter = |_| char::from(LETTERS[rng.below(LETTERS.len() as u64) as usize]);
@@ -274,8 +318,8 @@ const PREFIX_LEN: usize = 7;
 const CHOSEN_MIN: usize = 20;
 const CHOSEN_MAX: usize = 256;
 
-const COLUMNS: &str = "id, uuid, tenant_id, user_id, name, prefix, roles, expires_at, created_at, \
-                       updated_at, deleted_at";
+const COLUMNS: &str = "id, uuid, tenant_id, user_id, name, prefix, roles, expires_at, \
+                       last_used_at, created_at, updated_at, deleted_at";
 const LIST: Query = Query {
     columns: COLUMNS,
     from: "access_key WHERE tenant_id = ?1 AND deleted_at IS NULL",
@@ -293,10 +337,11 @@ fn read(row: &Sql<'_>) -> Result<Row<AccessKey>, Error> {
             prefix: row.get(5)?,
             roles: roles(&row.get::<_, String>(6)?)?,
             expires: wall_maybe(row, 7)?,
+            used: wall_maybe(row, 8)?,
         },
-        created: wall(row, 8)?,
-        updated: wall(row, 9)?,
-        deleted: wall_maybe(row, 10)?,
+        created: wall(row, 9)?,
+        updated: wall(row, 10)?,
+        deleted: wall_maybe(row, 11)?,
     })
 }
 

@@ -34,8 +34,10 @@ mod open;
 mod page;
 mod registrations;
 mod seal;
+mod search;
 mod tenants;
 mod trunks;
+mod users;
 mod value;
 
 use rusqlite::Connection;
@@ -51,7 +53,9 @@ pub use keys::{AccessKey, Grant, KeyId, NewKey, Role, UserId};
 pub use page::{Listed, Paging};
 pub use registrations::{Change, Registration};
 pub use seal::Key;
+pub use search::Wanted;
 pub use tenants::{Domain, First};
+pub use users::User;
 
 /// The file, for the one who writes.
 #[derive(Debug)]

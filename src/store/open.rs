@@ -10,7 +10,11 @@ use crate::base::Rng;
 use crate::directory::Uuid;
 
 /// The schema, a step for each version. A step that was released is never changed.
-const SCHEMA: &[&str] = &[include_str!("schema/001.sql"), include_str!("schema/002.sql")];
+const SCHEMA: &[&str] = &[
+    include_str!("schema/001.sql"),
+    include_str!("schema/002.sql"),
+    include_str!("schema/003.sql"),
+];
 /// How long a query waits for another process, such as a backup.
 const BUSY: Duration = Duration::from_secs(5);
 /// How many statements are kept prepared.

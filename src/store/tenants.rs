@@ -1,6 +1,6 @@
 //! Tenants, their domains, and what a house begins with.
 
-use super::keys::{self, NewKey, Role, UserId};
+use super::keys::{self, NewKey, Role};
 use super::value::{from_wall, wall};
 use super::{Durable, Error, Reader, Store, Write};
 use crate::base::{Rng, Wall};
@@ -85,19 +85,6 @@ impl Store {
     ) -> Result<Domain, Error> {
         self.write(Durable::Yes, |write, rng| write.domain(tenant, host, realm, now, rng))
     }
-
-    /// A new user of a tenant.
-    ///
-    /// # Errors
-    /// When there is no such tenant.
-    pub fn create_user(
-        &mut self,
-        tenant: TenantId,
-        name: &str,
-        now: Wall,
-    ) -> Result<UserId, Error> {
-        self.write(Durable::Yes, |write, rng| write.user(tenant, name, now, rng))
-    }
 }
 
 impl Reader {
@@ -166,22 +153,6 @@ impl Write<'_> {
         done.map_err(|e| Error::or_taken(e, "host"))?;
         let id = DomainId(self.db.last_insert_rowid());
         Ok(Domain { id, uuid, tenant, host, realm })
-    }
-
-    fn user(
-        &self,
-        tenant: TenantId,
-        name: &str,
-        now: Wall,
-        rng: &mut Rng,
-    ) -> Result<UserId, Error> {
-        let at = self.stamp(tenant, now)?;
-        self.db.execute(
-            "INSERT INTO user (uuid, tenant_id, name, created_at, updated_at)
-             VALUES (?1, ?2, ?3, ?4, ?4)",
-            (Uuid::new(at, rng), tenant, fitting(name, "name")?, from_wall(at)),
-        )?;
-        Ok(UserId(self.db.last_insert_rowid()))
     }
 }
 

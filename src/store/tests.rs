@@ -5,6 +5,7 @@ mod extensions;
 mod keys;
 mod registrations;
 mod scope;
+mod search;
 mod trunks;
 
 use std::path::PathBuf;

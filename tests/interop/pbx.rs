@@ -110,9 +110,11 @@ impl Pbx {
         fs::read_to_string(self.scratch.file("pbx.log")).unwrap()
     }
 
-    /// What it answers to an HTTP GET: head and body.
+    /// What it answers to an HTTP GET with the key for this machine: head and body.
     pub(crate) fn get(&self, path: &str) -> (String, String) {
-        let close = "Connection: close\r\n\r\n";
+        let key = fs::read_to_string(self.file("local.key")).unwrap();
+        let key = key.trim();
+        let close = format!("Authorization: Bearer {key}\r\nConnection: close\r\n\r\n");
         let answer = self.ask(&format!("GET {path} HTTP/1.1\r\nHost: pbx\r\n{close}"));
         let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
         (head.to_owned(), body.to_owned())
@@ -156,6 +158,13 @@ impl Pbx {
     pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();
         assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+    }
+
+    /// Lets no file of it grow beyond so many bytes: to it, the disk is full. Nothing ends that.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |it| it.to_string());
+        let words = ["--pid", &self.id().to_string(), &format!("--fsize={limit}:")];
+        assert!(Command::new("prlimit").args(words).status().unwrap().success());
     }
 
     /// Waits until it has ended.

@@ -77,6 +77,27 @@ impl Peer {
         }
     }
 
+    /// The same, unless nobody is there any more.
+    pub(crate) fn try_hear(&mut self) -> Option<Message> {
+        loop {
+            if let Some(length) = length_of(&self.read) {
+                let bytes: Vec<u8> = self.read.drain(..length).collect();
+                return Message::read(&bytes);
+            }
+            self.more().ok().filter(|it| *it > 0)?;
+        }
+    }
+
+    /// Asks over UDP, unless nobody is there any more.
+    pub(crate) fn try_ask(&mut self, request: &str) -> Option<Message> {
+        let request = self.signed(request);
+        match &mut self.line {
+            Line::Udp(it) => _ = it.send(request.as_bytes()).ok()?,
+            Line::Tcp(it) => it.write_all(request.as_bytes()).ok()?,
+        }
+        self.try_hear()
+    }
+
     #[track_caller]
     pub(crate) fn hear_bytes(&mut self, count: usize) -> Vec<u8> {
         while self.read.len() < count {
@@ -116,15 +137,20 @@ impl Peer {
             text("REGISTER", &format!("sip:{there}"), cseq, number, &to, &(contact.clone() + more))
         };
         let call = with_body(request(next(), ""), "");
-        let challenge = self.ask(&call);
+        let challenge = self.try_ask(&call)?;
         let uri = format!("sip:{there}");
-        let proof = challenge.authorize(number, password, "REGISTER", &uri).unwrap();
-        self.ask(&with_body(request(next(), &proof), "")).status()
+        let proof = challenge.authorize(number, password, "REGISTER", &uri)?;
+        self.try_ask(&with_body(request(next(), &proof), ""))?.status()
     }
 
     /// Calls a number as one of the known extensions, until the call is taken up.
     #[track_caller]
     pub(crate) fn invite(&mut self, which: usize, number: &str) {
+        assert_eq!(self.try_invite(which, number).and_then(|it| it.status()), Some(100));
+    }
+
+    /// The same: the first answer, unless nobody is there any more.
+    pub(crate) fn try_invite(&mut self, which: usize, number: &str) -> Option<Message> {
         let (own, password) = EXTENSIONS[which];
         let (here, there) = (self.here, self.there);
         let uri = format!("sip:{number}@{there}");
@@ -136,9 +162,9 @@ impl Peer {
             let more = format!("Contact: <sip:{own}@{here};transport=tcp>\r\n{more}");
             with_body(text("INVITE", &uri, cseq, own, &format!("<{uri}>"), &more), &sdp)
         };
-        let challenge = self.ask(&request(next(), ""));
-        let proof = challenge.authorize(own, password, "INVITE", &uri).unwrap();
-        assert_eq!(self.ask(&request(next(), &proof)).status(), Some(100));
+        let challenge = self.try_ask(&request(next(), ""))?;
+        let proof = challenge.authorize(own, password, "INVITE", &uri)?;
+        self.try_ask(&request(next(), &proof))
     }
 
     /// The next answer that is final or has this status.

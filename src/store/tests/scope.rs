@@ -13,7 +13,7 @@ fn two_tenants_never_see_each_others_rows() {
     let (file, mut store) = File::house("scope");
     let other = store.create_tenant("Other", at(0)).unwrap();
     let domain = store.create_domain(other, "other.example", "other", at(0)).unwrap();
-    let user = store.create_user(other, "Olga", at(0)).unwrap();
+    let user = store.create_user(other, "Olga", at(0)).unwrap().it.id;
     let ours = furnish(&mut store, TENANT, DOMAIN, UserId(1));
     let theirs = furnish(&mut store, other, domain.id, user);
     let reader = file.reader();
