@@ -2,6 +2,7 @@
 
 mod access;
 mod keys;
+mod trunks;
 
 use std::path::PathBuf;
 
