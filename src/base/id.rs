@@ -25,4 +25,8 @@ ids! {
     StreamId "s",
     /// An operation that a script waits for.
     OpId "o",
+    /// A request of ours outside of calls, whose answer somebody waits for.
+    AskId "q",
+    /// A subscription of somebody to what we know.
+    SubId "n",
 }

@@ -13,7 +13,7 @@ pub mod time;
 pub mod timers;
 
 pub use cause::Cause;
-pub use id::{CallId, LegId, OpId, StreamId};
+pub use id::{AskId, CallId, LegId, OpId, StreamId, SubId};
 pub use map::{Map, Set};
 pub use rng::Rng;
 pub use time::{Mono, Now, Wall};

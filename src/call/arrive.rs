@@ -39,6 +39,11 @@ impl<P: Plan> Switch<P> {
             }
             Method::Register => self.register(now, &request, out),
             Method::Invite => self.invited(now, request, out),
+            Method::Subscribe => {
+                if let Some(user) = self.authenticate(now, &request) {
+                    self.subscribed(now, user, &request);
+                }
+            }
             Method::Other => self.endpoint.reply_stateless(&request, 501, |it| it),
             _ => {
                 self.endpoint.reply_stateless(&request, 405, |it| it.header(Name::Allow, ALLOW));
@@ -239,7 +244,7 @@ impl<P: Plan> Switch<P> {
 }
 
 /// The user part of a SIP address, or the number of a `tel:` one.
-fn user_of(uri: &str) -> Option<String> {
+pub(super) fn user_of(uri: &str) -> Option<String> {
     let user = Uri::parse(uri).ok()?.user_decoded()?.into_owned();
     (!user.is_empty() && user.len() <= USER_LEN_MAX).then_some(user)
 }

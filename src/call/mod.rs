@@ -9,6 +9,7 @@ mod arrive;
 mod ask;
 mod audio;
 pub mod event;
+mod lamps;
 mod leg;
 mod ops;
 mod phones;
@@ -24,10 +25,11 @@ use bytes::Bytes;
 use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
 use crate::sip::registrar::Kept;
-use crate::sip::{Flow, resolve};
+use crate::sip::{Flow, resolve, subscribe};
 
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
+pub use lamps::KeptWatch;
 pub use plan::{Op, Outcome, Plan, Step};
 pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
@@ -54,6 +56,8 @@ pub enum Input {
     Directory(Delta),
     /// A phone had registered with the switch before this one, and the time is not up.
     Restored(Kept),
+    /// Somebody had subscribed with the switch before this one, and the time is not up.
+    Watched(KeptWatch),
     /// Somebody asks; the answer comes as [`Output::Told`].
     Ask {
         /// The name of the answer.
@@ -144,6 +148,17 @@ pub enum Output {
         contact: String,
         /// All about it; nothing when it is gone.
         kept: Option<Kept>,
+    },
+    /// A subscription is to be remembered, or forgotten.
+    Watch {
+        /// Whose it is.
+        tenant: TenantId,
+        /// Whose phone has subscribed.
+        extension: ExtensionId,
+        /// Which: a word that no other has.
+        name: String,
+        /// All about it; nothing when it is over.
+        kept: Option<subscribe::Kept>,
     },
     /// The answer to a question.
     Told {

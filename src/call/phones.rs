@@ -18,12 +18,16 @@ impl<P: Plan> Switch<P> {
         };
         let before = id.and_then(|id| self.directory.extension_of(id)).cloned();
         self.directory.apply(delta);
+        if let Some(after) = id.and_then(|id| self.directory.extension_of(id)) {
+            self.lamps_of(&after.number.to_string());
+        }
         let Some(before) = before else { return };
         let number = before.number.as_str();
         let after = self.directory.extension_in(before.domain, number);
         if after.is_some_and(|it| it.id == before.id) {
             return;
         }
+        self.end_watches(number);
         for contact in self.registrar.forget(number) {
             let (tenant, extension) = (before.tenant, before.id);
             out.push(Output::Phone { tenant, extension, contact: contact.clone(), kept: None });

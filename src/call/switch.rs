@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::event::{By, Fact, What};
+use super::lamps::Lamps;
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
@@ -44,6 +45,8 @@ pub struct Census {
     pub ops: usize,
     /// Registered contacts.
     pub bindings: usize,
+    /// Subscriptions of lamps and the like.
+    pub subscriptions: usize,
     /// RTP ports that are free.
     pub ports_free: usize,
     /// RTP ports that were offered.
@@ -57,6 +60,7 @@ pub struct Switch<P> {
     pub(super) endpoint: Endpoint,
     pub(super) guard: Guard,
     pub(super) registrar: Registrar,
+    pub(super) lamps: Lamps,
     pub(super) directory: Directory,
     pub(super) plan: P,
     pub(super) loads: Loads,
@@ -93,6 +97,7 @@ impl<P: Plan> Switch<P> {
             endpoint: Endpoint::new(Timing::default(), rng.fork(), settings.advertise),
             guard: Guard::new(&mut rng, &settings.realm),
             registrar: Registrar::default(),
+            lamps: Lamps::new(hash),
             directory: Directory::default(),
             plan,
             loads: Loads::default(),
@@ -111,6 +116,7 @@ impl<P: Plan> Switch<P> {
 
     /// Takes an input; what is to be done about it is appended to `out`.
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
+        let start = out.len();
         match input {
             Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
             Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
@@ -118,6 +124,7 @@ impl<P: Plan> Switch<P> {
             Input::Directory(delta) => self.provision(now, delta, out),
             Input::Scripts(scripts) => self.load(now, scripts, out),
             Input::Restored(kept) => self.registrar.restore(now.mono, kept),
+            Input::Watched(it) => self.watched_before(now, it),
             Input::Ask { ticket, question } => {
                 let answer = self.asked(now, question, out);
                 out.push(Output::Told { ticket, answer });
@@ -127,11 +134,12 @@ impl<P: Plan> Switch<P> {
             Input::Dns(..) => {} // TODO(dns): trunks ask
             Input::Shutdown => self.shut_down(now, out),
         }
-        self.settle(now, out);
+        self.settle(now, start, out);
     }
 
     /// Fires what has fallen due, and lets scripts compute.
     pub fn handle_timeout(&mut self, now: Now, out: &mut Vec<Output>) {
+        let start = out.len();
         self.endpoint.handle_timeout(now.mono);
         while let Some(op) = self.timers.pop(now.mono) {
             self.op_due(now, op, out);
@@ -139,8 +147,9 @@ impl<P: Plan> Switch<P> {
         while let Some((extension, contact)) = self.registrar.expire(now.mono) {
             tell(out, now, None, What::Expired { extension, contact });
         }
+        self.tell_resumed(now);
         self.plan.handle_timeout(now);
-        self.settle(now, out);
+        self.settle(now, start, out);
     }
 
     /// When to call [`Self::handle_timeout`] next. A time that has passed means now.
@@ -152,6 +161,7 @@ impl<P: Plan> Switch<P> {
             self.endpoint.poll_timeout(),
             self.timers.next(),
             self.registrar.poll_timeout(),
+            self.lamps.poll_timeout(),
             self.plan.poll_timeout(),
         ];
         next.into_iter().flatten().min()
@@ -166,21 +176,27 @@ impl<P: Plan> Switch<P> {
             dialogs: self.endpoint.dialogs(),
             ops: self.ops.len(),
             bindings: self.registrar.len(),
+            subscriptions: self.endpoint.subscriptions(),
             ports_free: self.ports.free(),
             ports: self.ports.offered(),
         }
     }
 
     /// Carries events to their calls and runs scripts until all is quiet, or a script has used its
-    /// slice up: then datagrams come first.
-    fn settle(&mut self, now: Now, out: &mut Vec<Output>) {
+    /// slice up: then datagrams come first. What was put out since `start` is news for lamps.
+    fn settle(&mut self, now: Now, start: usize, out: &mut Vec<Output>) {
         let mut steps = 0;
+        let mut lit = start;
         loop {
             self.flush(out);
+            self.light(out.get(lit..).unwrap_or_default());
+            lit = out.len();
             if let Some(event) = self.endpoint.events.pop_front() {
                 match event {
                     Event::Stranger(request) => self.arrived(now, request, out),
                     Event::Leg(leg, event) => self.leg_event(now, leg, event, out),
+                    Event::Subscription(id, event) => self.subscription_event(now, id, event, out),
+                    Event::Answered(..) => {}
                 }
                 continue;
             }

@@ -334,7 +334,10 @@ impl House {
                 Output::Media { command, .. } => self.note(command),
                 Output::Phone { contact, kept, .. } => self.kept.push((contact, kept)),
                 Output::Told { answer, .. } => self.answers.push(answer),
-                Output::Fact(_) | Output::Traced(_) | Output::Trusted { .. } => {}
+                Output::Fact(_)
+                | Output::Watch { .. }
+                | Output::Traced(_)
+                | Output::Trusted { .. } => {}
             }
         }
         self.sent.extend(sent.iter().cloned());

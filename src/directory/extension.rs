@@ -10,6 +10,9 @@ use super::{DomainId, ExtensionId, Number, TEXT_MAX, TenantId, Uuid, is_plain, p
 /// The most phones that one extension may have.
 pub const CONTACTS_MAX: u8 = 10;
 
+/// The most messages that a mailbox is said to hold.
+const MESSAGES_MAX: u32 = 9_999;
+
 /// A person or desk of the house, with the password that its phones register with.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Extension {
@@ -41,6 +44,17 @@ pub struct Extension {
     pub dnd: bool,
     /// Where its calls go instead.
     pub forwards: Forwards,
+    /// What lies in its mailbox, as whoever keeps it has told.
+    pub waiting: Waiting,
+}
+
+/// What lies in a mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Messages that nobody has heard.
+    pub new: u32,
+    /// Messages that somebody has kept.
+    pub old: u32,
 }
 
 /// What an extension is for.
@@ -98,6 +112,8 @@ pub struct Fields {
     pub forward_busy: Option<String>,
     pub forward_no_answer: Option<String>,
     pub forward_not_registered: Option<String>,
+    pub messages_new: Option<i64>,
+    pub messages_old: Option<i64>,
 }
 
 /// A field is wrong.
@@ -137,6 +153,8 @@ pub struct ChangeExtension {
     forward_busy: Option<Option<Number>>,
     forward_no_answer: Option<Option<Number>>,
     forward_not_registered: Option<Option<Number>>,
+    messages_new: Option<u32>,
+    messages_old: Option<u32>,
 }
 
 impl Extension {
@@ -157,6 +175,7 @@ impl Extension {
             max_contacts: CONTACTS_MAX,
             dnd: false,
             forwards: Forwards::default(),
+            waiting: Waiting::default(),
         }
     }
 }
@@ -237,6 +256,8 @@ impl ChangeExtension {
         set(&mut it.forwards.busy, self.forward_busy);
         set(&mut it.forwards.no_answer, self.forward_no_answer);
         set(&mut it.forwards.not_registered, self.forward_not_registered);
+        set(&mut it.waiting.new, self.messages_new);
+        set(&mut it.waiting.old, self.messages_old);
     }
 
     fn read(fields: Fields, now: Option<&Number>, wrong: &mut Vec<FieldError>) -> Self {
@@ -274,6 +295,17 @@ impl ChangeExtension {
             }
             fits
         });
+        let mut messages = |field, count: Option<i64>| {
+            let count = count?;
+            let fits = u32::try_from(count).ok().filter(|it| *it <= MESSAGES_MAX);
+            if fits.is_none() {
+                let why = format!("a mailbox holds 0 to {MESSAGES_MAX} messages");
+                wrong.push(error(field, &count.to_string(), &why));
+            }
+            fits
+        };
+        let messages_new = messages("messages_new", fields.messages_new);
+        let messages_old = messages("messages_old", fields.messages_old);
         let mut plain = |field, text: Option<String>| text.and_then(|it| text_of(field, it, wrong));
         Self {
             name: plain("name", fields.name),
@@ -291,6 +323,8 @@ impl ChangeExtension {
             forward_busy,
             forward_no_answer,
             forward_not_registered,
+            messages_new,
+            messages_old,
         }
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use extension::{
     CONTACTS_MAX, CallerId, ChangeExtension, Extension, FieldError, Fields, Forwards, Kind,
-    NewExtension,
+    NewExtension, Waiting,
 };
 pub use id::{DomainId, ExtensionId, TenantId, TrunkId, Uuid};
 pub use trunk::{

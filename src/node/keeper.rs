@@ -20,7 +20,8 @@ use crate::call::{Answer, Fact, Input, Question, Ticket};
 use crate::directory::{ExtensionId, TenantId};
 use crate::rest::{Api, Finish, Reply, Request, Response, Sight};
 use crate::sip::registrar::Kept;
-use crate::store::{Change, Registration, Store};
+use crate::sip::subscribe;
+use crate::store::{Change, Registration, Store, Subscription};
 
 use super::clock::Clock;
 use super::flows;
@@ -252,6 +253,37 @@ impl Book {
                 call_id: it.call_id,
                 cseq: it.cseq,
                 instance: it.instance,
+            }))
+        });
+        self.phones.push(change.unwrap_or(gone));
+    }
+
+    /// Takes down that somebody watches, goes on watching or has stopped.
+    pub(super) fn watch(
+        &mut self,
+        now: Now,
+        (tenant, extension): (TenantId, ExtensionId),
+        name: String,
+        kept: Option<subscribe::Kept>,
+    ) {
+        if self.phones.len() >= WAITING_MAX {
+            return;
+        }
+        let gone = Change::WatchGone { tenant, name: name.clone() };
+        let change = kept.and_then(|it| {
+            let left = u64::try_from(it.left.as_micros()).unwrap_or_default();
+            Some(Change::Watch(Subscription {
+                name,
+                tenant,
+                extension,
+                package: it.topic.package.word().to_owned(),
+                resource: it.topic.resource,
+                entity: it.topic.entity,
+                event_id: it.topic.id,
+                dialog: it.dialog,
+                flow: flows::print(it.flow)?,
+                version: it.version,
+                expires: crate::base::Wall(now.wall.0.saturating_add(left)),
             }))
         });
         self.phones.push(change.unwrap_or(gone));

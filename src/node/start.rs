@@ -16,13 +16,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{Rng, Wall};
 use crate::call::plan::Generation;
-use crate::call::{self, Input, Scripts, Source, Switch};
+use crate::call::{self, Input, KeptWatch, Scripts, Source, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, ExtensionId};
 use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
 use crate::rest::{Api, Told};
 use crate::sip::registrar::{Binding, Kept};
+use crate::sip::subscribe::{self, Package, Topic};
 use crate::store::{self, Store};
 
 use super::clock::Clock;
@@ -290,6 +291,22 @@ fn provisioned(
             call_id: it.call_id,
             cseq: it.cseq,
             left: Duration::from_micros(it.expires.0.saturating_sub(now.0)),
+        }))
+    }));
+    let watches = store.read().subscriptions(now).map_err(about)?;
+    inputs.extend(watches.into_iter().filter_map(|it| {
+        let subscriber = numbers.get(&it.extension)?.clone();
+        let package = Package::of(&it.package)?;
+        let (resource, entity, id) = (it.resource, it.entity, it.event_id);
+        Some(Input::Watched(KeptWatch {
+            subscriber,
+            kept: subscribe::Kept {
+                topic: Topic { package, resource, entity, id },
+                dialog: it.dialog,
+                flow: flows::read(&it.flow, bound)?,
+                version: it.version,
+                left: Duration::from_micros(it.expires.0.saturating_sub(now.0)),
+            },
         }))
     }));
     Ok(inputs)

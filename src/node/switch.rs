@@ -240,6 +240,9 @@ impl Desk {
                 Output::Phone { tenant, extension, contact, kept } => {
                     self.book.phone(now, (tenant, extension), contact, kept);
                 }
+                Output::Watch { tenant, extension, name, kept } => {
+                    self.book.watch(now, (tenant, extension), name, kept);
+                }
                 Output::Told { ticket, answer } => self.counter.bring(ticket, answer),
                 Output::Traced(_) => {}
             }

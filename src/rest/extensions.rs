@@ -218,6 +218,18 @@ pub(super) const FIELDS: &[Field] = &[
         take: Take::Optional(|it| &mut it.forward_not_registered),
         doc: "Where they go when it has no phones.",
     },
+    Field {
+        name: "messages_new",
+        inner: "messages_new",
+        take: Take::Int(|it| &mut it.messages_new),
+        doc: "How many new messages wait for it.",
+    },
+    Field {
+        name: "messages_old",
+        inner: "messages_old",
+        take: Take::Int(|it| &mut it.messages_old),
+        doc: "How many heard messages it keeps.",
+    },
 ];
 /// What was sent, and what of it is wrong already.
 fn read(sent: Vec<(String, Json)>) -> (Fields, Vec<FieldProblem>) {
@@ -344,6 +356,8 @@ fn shape(row: &Row<Extension>) -> Vec<(String, Json)> {
         ("forward_busy", forward(&it.forwards.busy)),
         ("forward_no_answer", forward(&it.forwards.no_answer)),
         ("forward_not_registered", forward(&it.forwards.not_registered)),
+        ("messages_new", Json::count(it.waiting.new)),
+        ("messages_old", Json::count(it.waiting.old)),
         ("created_at", moment(row.created)),
         ("updated_at", moment(row.updated)),
     ];

@@ -24,6 +24,7 @@
 
 pub mod ear;
 mod house;
+mod memory;
 pub mod net;
 pub mod phone;
 pub mod trace;

@@ -12,6 +12,7 @@ mod client;
 mod digest;
 mod served;
 mod session;
+mod watching;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,6 +29,7 @@ use served::Served;
 
 pub use behaviour::{Behaviour, Nat, Reply};
 pub use call::{Call, Ending, Phase, Side};
+pub use watching::{Note, Watch};
 
 /// A phone.
 #[derive(Debug)]
@@ -52,6 +54,7 @@ pub struct Phone {
     clients: Vec<Client>,
     served: Vec<Served>,
     calls: Vec<Call>,
+    watches: Vec<Watch>,
 }
 
 /// Who a phone is.
@@ -139,6 +142,7 @@ impl Phone {
             clients: Vec::new(),
             served: Vec::new(),
             calls: Vec::new(),
+            watches: Vec::new(),
         }
     }
 
@@ -208,7 +212,8 @@ impl Phone {
         let clients = self.clients.iter().map(Client::poll_timeout);
         let served = self.served.iter().filter_map(Served::poll_timeout);
         let calls = self.calls.iter().filter_map(Call::poll_timeout);
-        clients.chain(served).chain(calls).chain(self.registration.again_at).min()
+        let watches = self.watches.iter().filter_map(Watch::poll_timeout);
+        clients.chain(served).chain(calls).chain(watches).chain(self.registration.again_at).min()
     }
 
     /// Does what has fallen due.
@@ -220,6 +225,7 @@ impl Phone {
         if self.registration.again_at.is_some_and(|it| it <= now) {
             self.register(now, out);
         }
+        self.keep_watching(now, out);
     }
 
     fn speak(&mut self, now: Mono, out: &mut Out) {
@@ -281,7 +287,7 @@ impl Phone {
             Purpose::Register => {
                 self.register_again(now + Duration::from_secs(5));
             }
-            Purpose::Cancel(_) => {}
+            Purpose::Cancel(_) | Purpose::Subscribe(_) => {}
             Purpose::Invite(nth) => self.end(nth, Ending::Lost),
             Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
         }
@@ -314,6 +320,7 @@ impl Phone {
                     Purpose::Invite(nth) => self.conclude(now, nth, response, status, out),
                     Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
                     Purpose::Cancel(_) => {}
+                    Purpose::Subscribe(nth) => self.watched(now, nth, response, status),
                 }
             }
         }
@@ -370,6 +377,9 @@ impl Phone {
                 (self.identity.server, branch.clone(), self.write_invite(nth, &branch))
             }
             Purpose::Bye(nth) => (self.hop(nth), branch.clone(), self.write_bye(nth, &branch)),
+            Purpose::Subscribe(nth) => {
+                (self.identity.server, branch.clone(), self.write_subscribe(nth, &branch))
+            }
             Purpose::Cancel(nth) => {
                 // RFC 3261 §9.1: a CANCEL has the branch of what it cancels.
                 let branch = self.calls[nth].dialog.invite.0.clone();

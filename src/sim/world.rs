@@ -14,6 +14,7 @@ use crate::directory::{Delta, Extension, ExtensionId, Number};
 use crate::sip::{Flow, Transport};
 
 use super::house::{House, PORTS, door, now, window};
+use super::memory::Memory;
 use super::net::{Fate, Link, Weather};
 use super::phone::{Behaviour, Frame, Identity, Letter, Out, Phone};
 use super::trace::{Line, Told, Trace};
@@ -39,6 +40,11 @@ pub struct World {
     /// RTP and RTCP packets that set out.
     frames_sent: u64,
     house: Option<House>,
+    memory: Memory,
+    /// How many RTP ports a switch has.
+    ports: u16,
+    /// The facts of switches before this one.
+    past: usize,
     /// How many extensions the switch was told of.
     provisioned: i64,
     inspector: Option<Inspector>,
@@ -110,6 +116,9 @@ impl World {
             astray: 0,
             frames_sent: 0,
             house,
+            memory: Memory::default(),
+            ports: config.ports,
+            past: 0,
             provisioned: 0,
             inspector: None,
             eavesdropper: None,
@@ -196,10 +205,22 @@ impl World {
 
     /// The switch learns of something.
     pub fn tell(&mut self, input: Input) {
+        self.memory.heard(&input);
         let Some(house) = &mut self.house else { return };
         self.ring.heard(now(self.now), &input);
         house.switch.handle(now(self.now), input, &mut house.wanted);
         self.carry_out();
+    }
+
+    /// The power fails and comes back: another switch, with this dial plan, that knows what a store
+    /// has kept. The calls of the one before are gone without a word.
+    pub fn restart(&mut self, plan: impl Plan + 'static) {
+        self.trace.note(self.now, "world", format_args!("the switch restarts"));
+        self.house = Some(House::new(plan, self.ports, &mut self.rng));
+        self.past = self.facts.len();
+        for input in self.memory.recall(self.now) {
+            self.tell(input);
+        }
     }
 
     /// One phone sends its requests to another from now on, instead of to the switch.
@@ -235,6 +256,16 @@ impl World {
             format_args!("dials {number}"),
         );
         self.with(phone, |phone, now, out| phone.dial(now, number, out));
+    }
+
+    /// A phone watches a number; see [`Phone::watch`].
+    pub fn watch(&mut self, phone: usize, number: &str, package: &str) {
+        self.with(phone, |phone, now, out| phone.watch(now, number, package, 3600, out));
+    }
+
+    /// A phone gives up watching everything.
+    pub fn unwatch(&mut self, phone: usize) {
+        self.with(phone, Phone::unwatch);
     }
 
     /// A phone leaves the network without a word.
@@ -291,10 +322,11 @@ impl World {
             let (number, count) = (&phone.identity.number, phone.unfinished());
             left.push(format!("{number} has {count} transactions or calls open"));
         }
+        let facts = self.facts.get(self.past..).unwrap_or_default();
         let count = |call: CallId, wanted: fn(&What) -> bool| {
-            self.facts.iter().filter(|it| it.call == Some(call) && wanted(&it.what)).count()
+            facts.iter().filter(|it| it.call == Some(call) && wanted(&it.what)).count()
         };
-        for fact in &self.facts {
+        for fact in facts {
             let Some(call) = fact.call.filter(|_| matches!(fact.what, What::Began { .. })) else {
                 continue;
             };
@@ -464,6 +496,7 @@ impl World {
         }
         for output in wanted.drain(..) {
             self.ring.done(now(self.now), &output);
+            self.memory.done(self.now, &output);
             self.carry_out_one(output);
         }
         if let Some(house) = &mut self.house {
@@ -481,7 +514,10 @@ impl World {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
             }
-            Output::Trusted { .. } | Output::Phone { .. } | Output::Told { .. } => {}
+            Output::Trusted { .. }
+            | Output::Phone { .. }
+            | Output::Watch { .. }
+            | Output::Told { .. } => {}
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);

@@ -17,14 +17,15 @@ use bytes::Bytes;
 use super::connections::Connections;
 use super::invite::{Legs, Usage};
 use super::message::{Fault, Message, Method, Name, Writer};
+use super::subscribe::{self, Subscriptions};
 use super::tx::key::Key;
 use super::tx::{Failure, Timing, client, invite_client, invite_server, server};
 use super::{Flow, invite};
 use crate::base::map::Keyed;
-use crate::base::{LegId, Map, Mono, Rng, Timers};
+use crate::base::{AskId, LegId, Map, Mono, Rng, SubId, Timers};
 
 /// The methods we understand, as Allow says it.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER";
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, SUBSCRIBE";
 
 /// Every SIP transaction and the signalling of every leg.
 #[derive(Debug)]
@@ -38,6 +39,7 @@ pub struct Endpoint {
     last_tx: u64,
     pub(super) connections: Connections,
     pub(super) legs: Legs,
+    pub(super) subscriptions: Subscriptions,
     pub(super) timers: Timers<Timer>,
     /// What is to be sent, in order.
     pub sends: Vec<(Flow, Bytes)>,
@@ -54,6 +56,19 @@ pub enum Event {
     Stranger(Request),
     /// Something happened to a leg.
     Leg(LegId, invite::Event),
+    /// Something happened to a subscription.
+    Subscription(SubId, subscribe::Event),
+    /// What came of a request of ours; see [`Endpoint::ask`].
+    Answered(AskId, Reply),
+}
+
+/// What came of a request of ours outside of calls.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// The final status; 408 when nobody answered, 430 when the flow is gone.
+    pub status: u16,
+    /// The response, if one came.
+    pub message: Option<Message>,
 }
 
 /// A request that nobody has taken yet.
@@ -74,6 +89,15 @@ pub(super) struct TxId(u64);
 pub(super) enum Timer {
     Tx(TxId),
     Leg(LegId),
+    Subscription(SubId),
+}
+
+/// Who hears what comes of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Nobody,
+    Leg(LegId),
+    Asker(AskId),
 }
 
 /// A transaction, its flow and what it belongs to.
@@ -82,7 +106,7 @@ pub(super) struct Tx {
     machine: Machine,
     key: Key,
     pub(super) flow: Flow,
-    leg: Option<LegId>,
+    owner: Owner,
     /// Of an INVITE of ours: the request, which CANCEL and ACK are made from.
     pub(super) request: Bytes,
     /// Of an INVITE of ours: the ACKs for its 2xx, by the peer's tag, for 2xx that come again.
@@ -112,6 +136,7 @@ impl Endpoint {
             last_tx: 0,
             connections: Connections::new(hash),
             legs: Legs::new(hash),
+            subscriptions: Subscriptions::new(hash),
             timers: Timers::new(),
             sends: Vec::new(),
             events: VecDeque::new(),
@@ -163,7 +188,7 @@ impl Endpoint {
         let reliable = request.flow.transport.is_reliable();
         let machine = Machine::Server(server::Server::new(self.timing, reliable));
         let key = server_key(&request.message);
-        let id = self.open(machine, key, request.flow, None, Bytes::new());
+        let id = self.open(machine, key, request.flow, Owner::Nobody, Bytes::new());
         self.reply(now, id, status, bytes);
     }
 
@@ -173,6 +198,7 @@ impl Endpoint {
             match timer {
                 Timer::Tx(id) => self.drive(now, id, Drive::Timeout, None),
                 Timer::Leg(leg) => self.leg_timeout(now, leg),
+                Timer::Subscription(id) => self.subscription_due(id),
             }
         }
     }
@@ -185,6 +211,13 @@ impl Endpoint {
     /// How many transactions there are.
     pub fn transactions(&self) -> usize {
         self.txs.len()
+    }
+
+    /// The dialog of a leg: Call-ID, our tag and the peer's, which is empty until it is known.
+    pub fn dialog_of(&self, leg: LegId) -> Option<(String, String, String)> {
+        let dialog = &self.legs.get(leg)?.dialog;
+        let (call_id, ours) = dialog.key();
+        Some((call_id, ours, dialog.remote_tag().to_owned()))
     }
 
     /// How many legs have signalling, early and ending ones too.
@@ -209,7 +242,10 @@ impl Endpoint {
             (Method::Ack, Some(_)) => self.acked(now, &request),
             // §8.2.7: an ACK for an answer that we kept nothing of.
             (Method::Ack, None) => {}
-            (_, Some(_)) => self.within(now, request),
+            (_, Some(_)) => match self.subscriptions.find(&request.message) {
+                Some(id) => self.subscriber_asks(now, id, &request),
+                None => self.within(now, request),
+            },
             (_, None) => self.events.push_back(Event::Stranger(request)),
         }
     }
@@ -255,7 +291,7 @@ impl Endpoint {
         let machine =
             Machine::InviteServer(invite_server::InviteServer::new(self.timing, reliable));
         let key = server_key(&request.message);
-        self.open(machine, key, request.flow, Some(leg), Bytes::new())
+        self.open(machine, key, request.flow, Owner::Leg(leg), Bytes::new())
     }
 
     /// Sends an INVITE of ours.
@@ -272,7 +308,7 @@ impl Endpoint {
         let machine =
             invite_client::InviteClient::new(self.timing, reliable, bytes.clone(), now, &mut out);
         let key = Key::client(branch, "INVITE");
-        let id = self.open(Machine::InviteClient(machine), key, flow, Some(leg), bytes);
+        let id = self.open(Machine::InviteClient(machine), key, flow, Owner::Leg(leg), bytes);
         self.after(now, id, out.into_iter().map(Done::from), None);
         id
     }
@@ -282,6 +318,7 @@ impl Endpoint {
         &mut self,
         now: Mono,
         flow: Flow,
+        owner: Owner,
         branch: &str,
         method: Method,
         bytes: Bytes,
@@ -290,7 +327,7 @@ impl Endpoint {
         let mut out = Vec::new();
         let machine = client::Client::new(self.timing, reliable, bytes, now, &mut out);
         let key = Key::client(branch, method.word());
-        let id = self.open(Machine::Client(machine), key, flow, None, Bytes::new());
+        let id = self.open(Machine::Client(machine), key, flow, owner, Bytes::new());
         self.after(now, id, out.into_iter().map(Done::from), None);
         self.fail_if_unreachable(now, flow, id);
     }
@@ -320,14 +357,14 @@ impl Endpoint {
         machine: Machine,
         key: Key,
         flow: Flow,
-        leg: Option<LegId>,
+        owner: Owner,
         request: Bytes,
     ) -> TxId {
         self.last_tx += 1;
         let id = TxId(self.last_tx);
         self.by_key.insert(key.clone(), id);
         self.connections.opened(flow, id);
-        self.txs.insert(id, Tx { machine, key, flow, leg, request, acks: Vec::new() });
+        self.txs.insert(id, Tx { machine, key, flow, owner, request, acks: Vec::new() });
         id
     }
 
@@ -402,18 +439,20 @@ impl Endpoint {
         message: Option<&Message>,
     ) {
         let Some(tx) = self.txs.get(&id) else { return };
-        let (flow, leg) = (tx.flow, tx.leg);
+        let (flow, owner) = (tx.flow, tx.owner);
         let next = tx.machine.poll_timeout();
         let is_over = tx.machine.is_over();
         self.timers.set(Timer::Tx(id), next);
         for it in done {
-            match (it, leg, message) {
+            match (it, owner, message) {
                 (Done::Send(bytes), ..) => self.sends.push((flow, bytes)),
                 (Done::Ack, _, Some(response)) => self.ack_refusal(id, response),
-                (Done::Pass, Some(leg), Some(response)) => {
+                (Done::Pass, Owner::Leg(leg), Some(response)) => {
                     self.invite_answered(now, leg, id, response);
                 }
-                (Done::Failed(why), Some(leg), _) => self.unanswered(leg, id, why),
+                (Done::Pass, Owner::Asker(ask), Some(response)) => self.replied(ask, response),
+                (Done::Failed(why), Owner::Leg(leg), _) => self.unanswered(leg, id, why),
+                (Done::Failed(why), Owner::Asker(ask), _) => self.unreplied(ask, why),
                 // An ACK that matches a 2xx's transaction belongs to the dialog, by its To tag.
                 (Done::PassAck, _, Some(ack)) => {
                     self.acked(now, &Request { message: ack.clone(), flow });
@@ -444,7 +483,10 @@ impl Endpoint {
 impl Tx {
     /// The leg that it belongs to.
     pub(super) fn leg(&self) -> Option<LegId> {
-        self.leg
+        match self.owner {
+            Owner::Leg(leg) => Some(leg),
+            Owner::Nobody | Owner::Asker(_) => None,
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 //! This room knows bytes, flows and time. It does not know who may call whom, what a dial plan is
 //! or how bytes reach the wire.
 
+mod ask;
 pub mod auth;
 mod connections;
 pub mod dialog;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod registrar;
 pub mod resolve;
 pub mod stream;
+pub mod subscribe;
 pub mod tx;
 
 pub use endpoint::Endpoint;

@@ -8,7 +8,7 @@ use super::{Durable, Error, Key, Listed, Paging, Reader, Store, Write};
 use crate::base::{Rng, Wall};
 use crate::directory::{
     CallerId, ChangeExtension, DomainId, Extension, ExtensionId, Forwards, Kind, NewExtension,
-    Number, TenantId, Uuid, password,
+    Number, TenantId, Uuid, Waiting, password,
 };
 
 /// A row, and when it became what it is. Times of one tenant strictly increase.
@@ -236,9 +236,10 @@ impl Write<'_> {
             "INSERT INTO extension
                  (uuid, tenant_id, domain_id, number, name, detail, enabled, kind, secret,
                   caller_id_name, caller_id_number, max_contacts, dnd, forward_all, forward_busy,
-                  forward_no_answer, forward_not_registered, created_at, updated_at)
+                  forward_no_answer, forward_not_registered, messages_new, messages_old,
+                  created_at, updated_at)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17,
-                     ?18, ?18)",
+                     ?18, ?19, ?20, ?20)",
         )?;
         let done = query.insert(rusqlite::params![
             it.uuid,
@@ -258,6 +259,8 @@ impl Write<'_> {
             it.forwards.busy,
             it.forwards.no_answer,
             it.forwards.not_registered,
+            it.waiting.new,
+            it.waiting.old,
             from_wall(at),
         ]);
         done.map_err(|e| Error::or_taken(e, "number"))
@@ -269,7 +272,8 @@ impl Write<'_> {
                  number = ?3, name = ?4, detail = ?5, enabled = ?6, kind = ?7,
                  secret = coalesce(?8, secret), caller_id_name = ?9, caller_id_number = ?10,
                  max_contacts = ?11, dnd = ?12, forward_all = ?13, forward_busy = ?14,
-                 forward_no_answer = ?15, forward_not_registered = ?16, updated_at = ?17
+                 forward_no_answer = ?15, forward_not_registered = ?16, messages_new = ?17,
+                 messages_old = ?18, updated_at = ?19
              WHERE tenant_id = ?1 AND id = ?2",
         )?;
         let done = query.execute(rusqlite::params![
@@ -289,6 +293,8 @@ impl Write<'_> {
             it.forwards.busy,
             it.forwards.no_answer,
             it.forwards.not_registered,
+            it.waiting.new,
+            it.waiting.old,
             from_wall(at),
         ]);
         done.map(|_| ()).map_err(|e| Error::or_taken(e, "number"))
@@ -298,7 +304,7 @@ impl Write<'_> {
 const COLUMNS: &str = "id, uuid, tenant_id, domain_id, number, name, detail, enabled, kind, \
                        secret, caller_id_name, caller_id_number, max_contacts, dnd, forward_all, \
                        forward_busy, forward_no_answer, forward_not_registered, created_at, \
-                       updated_at, deleted_at";
+                       updated_at, deleted_at, messages_new, messages_old";
 const LIST: Query = Query {
     columns: COLUMNS,
     from: "extension WHERE tenant_id = ?1 AND deleted_at IS NULL",
@@ -334,6 +340,7 @@ fn read(row: &Sql<'_>, key: Option<&Key>) -> Result<Row<Extension>, Error> {
                 no_answer: row.get(16)?,
                 not_registered: row.get(17)?,
             },
+            waiting: Waiting { new: row.get(21)?, old: row.get(22)? },
         },
         created: wall(row, 18)?,
         updated: wall(row, 19)?,

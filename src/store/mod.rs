@@ -7,8 +7,8 @@
 //!    returns when it has happened; requests are answered after that. Others open a [`Reader`] of
 //!    their own each, which sees what was finished when its query began.
 //! 2. At start: [`Store::open`], [`Store::first_start`], [`Store::close_lost`] (calls that the end
-//!    of the process before cut off), then [`Reader::directory`] and [`Reader::registrations`] for
-//!    the switch.
+//!    of the process before cut off), then [`Reader::directory`], [`Reader::registrations`]
+//!    and [`Reader::subscriptions`] for the switch.
 //! 3. Facts go to [`Store::append`] in groups, the oldest first and at the latest 200 ms after they
 //!    happened; with an `Answered` the group is written at once. A group that could not be written
 //!    is kept and tried again: nothing of it is in the file.
@@ -21,7 +21,7 @@
 //! of them, which phones repeat anyway. The next durable write makes them durable too.
 //!
 //! Every query names the tenant whose rows it is about. The exceptions are those that the switch
-//! starts with, [`Reader::directory`] and [`Reader::registrations`], and [`Reader::authenticate`],
+//! starts with, such as [`Reader::directory`], and [`Reader::authenticate`],
 //! which finds the tenant out.
 
 mod audit;
@@ -35,6 +35,7 @@ mod page;
 mod registrations;
 mod seal;
 mod search;
+mod subscriptions;
 mod tenants;
 mod trunks;
 mod users;
@@ -54,6 +55,7 @@ pub use page::{Listed, Paging};
 pub use registrations::{Change, Registration};
 pub use seal::Key;
 pub use search::Wanted;
+pub use subscriptions::Subscription;
 pub use tenants::{Domain, First};
 pub use users::User;
 

@@ -1,9 +1,10 @@
-//! Which phones were registered, so that they can be called right after a restart.
+//! Which phones were registered, so that they can be called right after a restart, and with them
+//! what they have subscribed to.
 
 use rusqlite::Row as Sql;
 
 use super::value::{from_wall, wall};
-use super::{Durable, Error, Reader, Store};
+use super::{Durable, Error, Reader, Store, Subscription, subscriptions};
 use crate::base::Wall;
 use crate::directory::{ExtensionId, TenantId};
 
@@ -28,7 +29,7 @@ pub struct Registration {
     pub instance: Option<String>,
 }
 
-/// One change of the registrations.
+/// One change of what phones have told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// A phone has registered or refreshed.
@@ -41,6 +42,15 @@ pub enum Change {
         extension: ExtensionId,
         /// Its address.
         contact: String,
+    },
+    /// A phone has subscribed or refreshed.
+    Watch(Subscription),
+    /// A subscription is over.
+    WatchGone {
+        /// Whose it is.
+        tenant: TenantId,
+        /// Which.
+        name: String,
     },
 }
 
@@ -81,10 +91,15 @@ impl Store {
                     Change::Gone { tenant, extension, contact } => {
                         gone.execute((tenant, extension, contact))?
                     }
+                    Change::Watch(it) => subscriptions::put(write.db, it)?,
+                    Change::WatchGone { tenant, name } => {
+                        subscriptions::remove(write.db, *tenant, name)?
+                    }
                 };
             }
             let ended = "DELETE FROM registration WHERE expires_at <= ?1";
             write.db.prepare_cached(ended)?.execute([from_wall(now)])?;
+            subscriptions::end(write.db, now)?;
             Ok(())
         })
     }

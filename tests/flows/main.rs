@@ -7,6 +7,7 @@ mod heal;
 mod hostile;
 mod inspector;
 mod ladder;
+mod lamps;
 mod scripts;
 mod storm;
 mod two_phones;

@@ -12,10 +12,15 @@ pub(crate) const BOB: usize = 1;
 
 /// The engine with the scripts that ship, and nobody there.
 pub(crate) fn house(config: Config) -> World {
+    World::with_switch(config, shipped())
+}
+
+/// The dial plan that ships.
+pub(crate) fn shipped() -> LuaPlan {
     let mut plan = LuaPlan::new(Limits::default());
     let files = Files { embedded: lua::embedded(), user: Vec::new() };
     plan.load(&files).expect("the scripts that ship load");
-    World::with_switch(config, plan)
+    plan
 }
 
 /// Ann (1001) and Bob (1002), registered.

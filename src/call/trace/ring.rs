@@ -82,6 +82,7 @@ impl Ring {
             Output::Media { .. }
             | Output::Trusted { .. }
             | Output::Phone { .. }
+            | Output::Watch { .. }
             | Output::Told { .. } => {}
         }
     }

@@ -180,6 +180,10 @@ impl Phone {
                 self.end(nth, Ending::HungUpByPeer);
             }
             (Method::Options, _) => self.say(now, this, 200, None, out),
+            (Method::Notify, _) => {
+                let status = self.note(now, &request);
+                self.say(now, this, status, None, out);
+            }
             (Method::Invite | Method::Bye, _) => self.say(now, this, 481, None, out),
             _ => self.say(now, this, 405, None, out),
         }

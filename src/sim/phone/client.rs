@@ -31,6 +31,7 @@ pub(super) enum Purpose {
     Invite(usize),
     Cancel(usize),
     Bye(usize),
+    Subscribe(usize),
 }
 
 /// What a response is to the request.
@@ -147,6 +148,7 @@ impl Purpose {
             Self::Invite(_) => Method::Invite,
             Self::Cancel(_) => Method::Cancel,
             Self::Bye(_) => Method::Bye,
+            Self::Subscribe(_) => Method::Subscribe,
         }
     }
 }

@@ -254,6 +254,7 @@ impl Story {
             EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
             EndpointEvent::Leg(_, it) => format!("{it:?}"),
             EndpointEvent::Stranger(_) => "stranger".to_owned(),
+            it => format!("{it:?}"),
         };
         self.endpoint.events.drain(..).map(name).collect()
     }

@@ -119,6 +119,11 @@ impl Dialog {
         &self.local.tag
     }
 
+    /// The peer's tag; empty until it is known.
+    pub fn remote_tag(&self) -> &str {
+        &self.remote.tag
+    }
+
     /// Whether the request's From tag is the peer's.
     pub fn is_peer(&self, request: &Message) -> bool {
         request.from().ok().and_then(|it| it.tag()).unwrap_or_default() == self.remote.tag
@@ -143,6 +148,41 @@ impl Dialog {
     /// The number of our latest request.
     pub fn local_seq(&self) -> u32 {
         self.local_seq
+    }
+
+    /// Everything but the flow as text, for those who remember it longer than we live.
+    pub fn text(&self) -> String {
+        let Self { call_id, local, remote, remote_target, local_seq, .. } = self;
+        let remote_seq = self.remote_seq.map(|it| it.to_string()).unwrap_or_default();
+        let numbers = [local_seq.to_string(), remote_seq];
+        let fixed = [call_id, &local.address, &local.tag, &remote.address, &remote.tag];
+        let mut all: Vec<&str> = fixed.into_iter().map(String::as_str).collect();
+        all.push(remote_target);
+        all.extend(numbers.iter().map(String::as_str));
+        all.extend(self.routes.iter().map(String::as_str));
+        // No value of a header holds a line end.
+        all.join("\n")
+    }
+
+    /// The dialog that [`Self::text`] has told.
+    pub fn read(text: &str, flow: Flow) -> Option<Self> {
+        let mut lines = text.split('\n').map(str::to_owned);
+        let call_id = lines.next()?;
+        let local = Side { address: lines.next()?, tag: lines.next()? };
+        let remote = Side { address: lines.next()?, tag: lines.next()? };
+        let remote_target = lines.next()?;
+        let local_seq = lines.next()?.parse().ok()?;
+        let remote_seq = match lines.next()?.as_str() {
+            "" => None,
+            number => Some(number.parse().ok()?),
+        };
+        let routes = lines.collect();
+        Some(Self { flow, call_id, local, remote, remote_target, routes, local_seq, remote_seq })
+    }
+
+    /// Lets our numbers jump, so that none is used twice by somebody who has forgotten the last.
+    pub fn leap(&mut self, by: u32) {
+        self.local_seq = self.local_seq.saturating_add(by);
     }
 
     /// Begins our INVITE that opens the dialog.

@@ -62,7 +62,7 @@ fn stranger(it: &mut Endpoint, branch: &str) -> Option<Request> {
     it.receive(Mono::ZERO, flow(), text.into());
     match it.events.pop_front()? {
         Event::Stranger(request) => Some(request),
-        Event::Leg(..) => None,
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Ended, Event, Reason, State};
 use crate::base::{LegId, Mono};
-use crate::sip::endpoint::{Endpoint, Request};
+use crate::sip::endpoint::{Endpoint, Owner, Request};
 use crate::sip::message::{Method, Name};
 
 impl Endpoint {
@@ -30,7 +30,7 @@ impl Endpoint {
         let Some(usage) = self.usage(leg) else { return };
         let bye =
             usage.dialog.request(Method::Bye, &via).header(Name::Reason, &reason.value).finish();
-        self.open_client(now, flow, &branch, Method::Bye, bye);
+        self.open_client(now, flow, Owner::Nobody, &branch, Method::Bye, bye);
         self.drop_leg(leg);
     }
 

@@ -4,7 +4,7 @@ use super::{Ended, Event, State, Usage, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::Flow;
 use crate::sip::dialog::Dialog;
-use crate::sip::endpoint::{ALLOW, Endpoint, TxId};
+use crate::sip::endpoint::{ALLOW, Endpoint, Owner, TxId};
 use crate::sip::message::{Message, Method, Name, Writer};
 use crate::sip::tx::Failure;
 
@@ -145,7 +145,7 @@ impl Endpoint {
             let (branch, via) = self.via(flow);
             let mut dialog = dialog;
             let bye = dialog.request(Method::Bye, &via).finish();
-            self.open_client(now, flow, &branch, Method::Bye, bye);
+            self.open_client(now, flow, Owner::Nobody, &branch, Method::Bye, bye);
             return;
         };
         usage.dialog = dialog;

@@ -2,7 +2,7 @@
 
 use super::{Ended, Event, Reason, State};
 use crate::base::{LegId, Mono};
-use crate::sip::endpoint::{Endpoint, Request, key_as};
+use crate::sip::endpoint::{Endpoint, Owner, Request, key_as};
 use crate::sip::invite::call::copy;
 use crate::sip::message::{Message, Method, Name, Writer};
 
@@ -27,7 +27,7 @@ impl Endpoint {
             .raw(Name::To.word(), invite.first(Name::To).unwrap_or_default())
             .header(Name::Reason, &reason.value)
             .finish();
-        self.open_client(now, flow, &branch, Method::Cancel, cancel);
+        self.open_client(now, flow, Owner::Nobody, &branch, Method::Cancel, cancel);
     }
 
     /// The peer gives its INVITE up (§9.2).

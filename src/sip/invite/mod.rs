@@ -164,7 +164,7 @@ impl Legs {
         self.by_leg.len()
     }
 
-    fn get(&self, leg: LegId) -> Option<&Usage> {
+    pub(super) fn get(&self, leg: LegId) -> Option<&Usage> {
         self.by_leg.get(&leg)
     }
 
@@ -284,7 +284,7 @@ impl Endpoint {
     }
 
     /// The Contact that we are reached by on this flow.
-    fn contact(&self, flow: super::Flow) -> String {
+    pub(super) fn contact(&self, flow: super::Flow) -> String {
         format!("<sip:{}{}>", self.address(flow), flow.transport.parameter())
     }
 }

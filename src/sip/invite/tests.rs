@@ -417,6 +417,7 @@ impl Table {
                 EndpointEvent::Leg(_, Event::Offered { .. }) => "Offered".to_owned(),
                 EndpointEvent::Leg(_, it) => format!("{it:?}"),
                 EndpointEvent::Stranger(_) => "stranger".to_owned(),
+                it => format!("{it:?}"),
             })
             .collect()
     }

@@ -62,6 +62,8 @@ names! {
     Reason "Reason" = b"reason";
     RetryAfter "Retry-After" = b"retry-after";
     Event "Event" = b"event" | b"o";
+    AllowEvents "Allow-Events" = b"allow-events" | b"u";
+    Accept "Accept" = b"accept";
     SubscriptionState "Subscription-State" = b"subscription-state";
     ReferTo "Refer-To" = b"refer-to" | b"r";
     ReferredBy "Referred-By" = b"referred-by" | b"b";

@@ -1,4 +1,19 @@
--- When an access key was last used, to the minute; lists of users.
+-- Lamps: what lies in mailboxes, and who is told of what.
+ALTER TABLE extension ADD COLUMN messages_new INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE extension ADD COLUMN messages_old INTEGER NOT NULL DEFAULT 0;
 
-ALTER TABLE access_key ADD COLUMN last_used_at INTEGER;
-CREATE INDEX user_by_tenant ON user (tenant_id, id) WHERE deleted_at IS NULL;
+CREATE TABLE subscription (
+    -- Call-ID and our tag.
+    name TEXT PRIMARY KEY,
+    tenant_id INTEGER NOT NULL REFERENCES tenant,
+    extension_id INTEGER NOT NULL REFERENCES extension,
+    package TEXT NOT NULL,
+    resource TEXT NOT NULL,
+    entity TEXT NOT NULL,
+    event_id TEXT,
+    dialog TEXT NOT NULL,
+    flow TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX subscription_by_expiry ON subscription (expires_at);

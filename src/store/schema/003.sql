@@ -1,40 +1,4 @@
--- Trunks: ways to carriers. Lists are words, separated by spaces.
-CREATE TABLE trunk (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    uuid BLOB NOT NULL UNIQUE,
-    tenant_id INTEGER NOT NULL REFERENCES tenant,
-    name TEXT NOT NULL,
-    detail TEXT NOT NULL,
-    enabled INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    host TEXT NOT NULL,
-    port INTEGER,
-    transport TEXT,
-    proxy TEXT,
-    username TEXT,
-    -- NULL when nothing is proved, and once it is deleted.
-    secret BLOB,
-    realm TEXT,
-    from_domain TEXT,
-    expires INTEGER NOT NULL,
-    bulk INTEGER NOT NULL,
-    addresses TEXT NOT NULL,
-    inbound_auth TEXT NOT NULL,
-    did_source TEXT NOT NULL,
-    caller_id TEXT,
-    identity TEXT NOT NULL,
-    format TEXT NOT NULL,
-    country TEXT,
-    national_prefix TEXT NOT NULL,
-    international_prefix TEXT NOT NULL,
-    channels INTEGER NOT NULL,
-    calls_per_second INTEGER NOT NULL,
-    codecs TEXT NOT NULL,
-    ping INTEGER NOT NULL,
-    trusted INTEGER NOT NULL,
-    priority INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    deleted_at INTEGER
-) STRICT;
-CREATE UNIQUE INDEX trunk_by_name ON trunk (tenant_id, name) WHERE deleted_at IS NULL;
+-- When an access key was last used, to the minute; lists of users.
+
+ALTER TABLE access_key ADD COLUMN last_used_at INTEGER;
+CREATE INDEX user_by_tenant ON user (tenant_id, id) WHERE deleted_at IS NULL;
