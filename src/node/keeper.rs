@@ -104,7 +104,7 @@ pub(super) enum Served {
 enum Job {
     Facts(Vec<Fact>),
     Phones(Vec<Change>),
-    Request(Request, oneshot::Sender<Served>),
+    Request(Box<Request>, oneshot::Sender<Served>),
     Close(SyncSender<()>),
 }
 
@@ -169,7 +169,7 @@ impl Keeper {
     /// Asks for a request to be answered; nothing when the keeper has too much to do.
     pub(super) async fn serve(&self, request: Request) -> Option<Served> {
         let (reply, served) = oneshot::channel();
-        self.jobs.try_send(Job::Request(request, reply)).ok()?;
+        self.jobs.try_send(Job::Request(Box::new(request), reply)).ok()?;
         served.await.ok()
     }
 

@@ -19,7 +19,7 @@ all rows in `X-Total-Count` and the other pages in `Link`; lists that only grow 
 with GET can be asked for with HEAD, and OPTIONS names the methods.
 
 What is answered is durable, and the next SIP message sees it. PUT and DELETE may be sent again: the
-second PUT changes nothing, the second DELETE finds nothing (404). A single extension or user has an
+second PUT leaves the same fields, the second DELETE finds nothing (404). A single extension or user has an
 `ETag`; a change with `If-Match` is made only to that version (else 412).
 ";
 

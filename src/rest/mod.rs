@@ -11,7 +11,7 @@
 //! 3. A [`Reply::Look`] asks for what the process remembers beside the store and the switch.
 //!
 //! Every request needs an access key (`Authorization: Bearer …`), also one to a path that is not
-//! there. What can be asked, and what a key must allow for it, is the table in [`routes`]; `page()`
+//! there. What can be asked, and what a key must allow for it, is the table in `routes`; `page()`
 //! prints it. Everything is scoped to the key's tenant, and nobody asks too often (`limit`).
 
 mod calls;
