@@ -6,12 +6,15 @@ SHELL := bash
 .NOTPARALLEL:
 
 CARGO ?= cargo
-# Seeds of the storms in `make long`.
+# Seeds of the storms, and short calls through the binary, in `make long`.
 SEEDS ?= 100000
 # How often a serving process is killed in `make long`.
 KILLS ?= 1000
 
-.PHONY: help test needs fmt lint docs core tests locks long bench pages planted dist
+# How long `make fuzz` tries each reader.
+MINUTES ?= 10
+
+.PHONY: help test needs fmt lint docs core tests locks long fuzz bench pages planted dist
 
 help: ## What there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,8 +44,11 @@ tests:
 locks: ## Breaks each border of the house once and expects to be stopped
 	@tests/locks.sh
 
-long: ## The storms with many seeds (SEEDS=100000), and many kills (KILLS=1000)
-	MOONSWITCH_SEEDS=$(SEEDS) MOONSWITCH_KILLS=$(KILLS) $(CARGO) test --locked --release
+long: ## The storms, the volume and the kills, with many of each (SEEDS=100000, KILLS=1000)
+	MOONSWITCH_SEEDS=$(SEEDS) MOONSWITCH_CALLS=$(SEEDS) MOONSWITCH_KILLS=$(KILLS) $(CARGO) test --locked --release
+
+fuzz: ## Tries every reader of foreign bytes for a while (MINUTES=10) and keeps what fails
+	MOONSWITCH_FUZZ_MINUTES=$(MINUTES) $(CARGO) test --locked --release --test torture fuzz:: -- --nocapture
 
 dist: ## The binary that ships
 	$(CARGO) build --locked --profile dist --bin moonswitch

@@ -3,10 +3,22 @@
 #![cfg(feature = "node")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
+#[path = "interop/baresip.rs"]
+mod baresip;
+#[path = "interop/devices.rs"]
+mod devices;
 #[path = "interop/ear.rs"]
 mod ear;
+#[path = "interop/endings.rs"]
+mod endings;
 #[path = "interop/gate.rs"]
 mod gate;
+#[path = "interop/holds.rs"]
+mod holds;
+#[path = "interop/linphone.rs"]
+mod linphone;
+#[path = "interop/load.rs"]
+mod load;
 #[path = "interop/pbx.rs"]
 #[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod pbx;
@@ -14,6 +26,10 @@ mod pbx;
 mod phone;
 #[path = "interop/scratch.rs"]
 mod scratch;
+#[path = "interop/sipp.rs"]
+mod sipp;
+#[path = "interop/story.rs"]
+mod story;
 #[path = "interop/wait.rs"]
 #[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod wait;
@@ -21,9 +37,10 @@ mod wait;
 use std::time::Duration;
 
 use ear::check_heard;
-use pbx::{EXTENSIONS, Pbx};
-use phone::{Account, OPUS, PCMA, Phone};
-use wait::{let_pass, wait_for};
+use pbx::Pbx;
+use phone::{Account, Answers, Kind, OPUS, PCMA, Phone};
+use story::{account, nothing_is_left, started};
+use wait::let_pass;
 
 /// How long a conversation lasts, and how much of it is to be heard at least.
 const TALK: Duration = Duration::from_secs(3);
@@ -34,12 +51,15 @@ fn two_phones_hear_each_other_without_us() {
     gate::or_return!();
     let nobody = "127.0.0.1:9".parse().unwrap();
     let account = |number, hz| Account {
+        kind: Kind::Baresip,
         number,
         password: "none",
         server: nobody,
         transport: "udp",
         codec: PCMA,
         hz,
+        answers: Answers::ByItself,
+        at_once: 1,
     };
     let mut ann = Phone::start(&account("1001", 440));
     let mut bob = Phone::start(&account("1002", 1000));
@@ -74,14 +94,16 @@ fn two_phones_talk_opus_and_the_callee_hangs_up() {
 #[test]
 fn two_phones_talk_whatever_carries_their_signalling() {
     gate::or_return!();
-    for [ours, theirs] in [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"]] {
+    for [ours, theirs] in
+        [["tcp", "tcp"], ["tcp", "udp"], ["udp", "tcp"], ["tls", "tcp"], ["udp", "tls"]]
+    {
         let pbx = Pbx::start();
-        let with = |which: usize, transport, hz| {
-            let (number, password) = EXTENSIONS[which];
-            let account = account(&pbx, number, password, PCMA, hz);
-            started(&pbx, &Account { transport, ..account })
+        let with = |which: usize, transport| {
+            let account = account(&pbx, which);
+            let server = if transport == "tls" { pbx.sip_tls() } else { account.server };
+            started(&pbx, &Account { transport, server, ..account })
         };
-        let (mut ann, mut bob) = (with(0, ours, 440), with(1, theirs, 1000));
+        let (mut ann, mut bob) = (with(0, ours), with(1, theirs));
         ann.dial("1002");
         let ends = if ours == theirs { Side::Callee } else { Side::Caller };
         talk_and_hang_up(&mut ann, &mut bob, ends);
@@ -94,7 +116,7 @@ fn a_phone_that_calls_the_echo_hears_itself() {
     gate::or_return!();
     for codec in [PCMA, OPUS] {
         let pbx = Pbx::start();
-        let mut ann = registered(&pbx, 0, codec, 440);
+        let mut ann = registered(&pbx, 0, codec);
         ann.dial("*43");
         ann.expect_established();
         let_pass(TALK);
@@ -110,8 +132,8 @@ fn a_stranger_is_refused() {
     gate::or_return!();
     let pbx = Pbx::start();
     for (number, password) in [("1001", "wrong-password"), ("1999", "correct-horse")] {
-        let stranger = Phone::start(&account(&pbx, number, password, PCMA, 440));
-        stranger.expect_refused("SIP/2.0 403");
+        let stranger = Phone::start(&Account { number, password, ..account(&pbx, 0) });
+        stranger.expect_log("SIP/2.0 403");
         assert_eq!(pbx.health("registrations"), 0);
     }
 }
@@ -120,7 +142,7 @@ fn a_stranger_is_refused() {
 fn a_number_that_nobody_has_is_not_found() {
     gate::or_return!();
     let pbx = Pbx::start();
-    let mut ann = registered(&pbx, 0, PCMA, 440);
+    let mut ann = registered(&pbx, 0, PCMA);
     ann.dial("7777");
     let reason = ann.expect_closed();
     assert!(reason.starts_with("404"), "{reason}");
@@ -131,8 +153,8 @@ fn a_number_that_nobody_has_is_not_found() {
 fn a_call_is_ended_when_the_pbx_leaves() {
     gate::or_return!();
     let mut pbx = Pbx::start();
-    let mut ann = registered(&pbx, 0, PCMA, 440);
-    let mut bob = registered(&pbx, 1, PCMA, 1000);
+    let mut ann = registered(&pbx, 0, PCMA);
+    let mut bob = registered(&pbx, 1, PCMA);
     ann.dial("1002");
     ann.expect_established();
     bob.expect_established();
@@ -152,8 +174,8 @@ enum Side {
 #[track_caller]
 fn check_call(codec: &str, ends: Side) {
     let pbx = Pbx::start();
-    let mut ann = registered(&pbx, 0, codec, 440);
-    let mut bob = registered(&pbx, 1, codec, 1000);
+    let mut ann = registered(&pbx, 0, codec);
+    let mut bob = registered(&pbx, 1, codec);
     assert_eq!(pbx.health("registrations"), 2);
     ann.dial("1002");
     talk_and_hang_up(&mut ann, &mut bob, ends);
@@ -176,40 +198,6 @@ fn talk_and_hang_up(ann: &mut Phone, bob: &mut Phone, ends: Side) {
 }
 
 /// A phone of one of the known extensions, registered.
-fn registered(pbx: &Pbx, which: usize, codec: &str, hz: u32) -> Phone {
-    let (number, password) = EXTENSIONS[which];
-    started(pbx, &account(pbx, number, password, codec, hz))
-}
-
-/// Starts a phone and waits until it is registered.
-fn started(pbx: &Pbx, account: &Account<'_>) -> Phone {
-    let before = pbx.health("registrations");
-    let phone = Phone::start(account);
-    wait_for("a registration", Duration::from_secs(15), || {
-        (pbx.health("registrations") > before).then_some(())
-    });
-    phone
-}
-
-fn account<'a>(
-    pbx: &Pbx,
-    number: &'a str,
-    password: &'a str,
-    codec: &'a str,
-    hz: u32,
-) -> Account<'a> {
-    Account { number, password, server: pbx.sip(), transport: "udp", codec, hz }
-}
-
-#[track_caller]
-fn nothing_is_left(pbx: &Pbx) {
-    wait_for("the end of all calls", Duration::from_secs(10), || {
-        (pbx.health("calls") == 0).then_some(())
-    });
-    // While a stream is open, its media thread wakes a thousand times a second.
-    wait_for("the media thread's sleep", Duration::from_secs(10), || {
-        let before = pbx.wake_ups();
-        let_pass(Duration::from_millis(200));
-        (pbx.wake_ups() - before < 50).then_some(())
-    });
+fn registered(pbx: &Pbx, which: usize, codec: &str) -> Phone {
+    started(pbx, &Account { codec, ..account(pbx, which) })
 }

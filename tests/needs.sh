@@ -8,6 +8,7 @@ while read -r program package; do
 done <<'LIST'
 cc gcc
 baresip baresip-core
+linphonec linphone-cli
 sipp sip-tester
 espeak-ng espeak-ng
 LIST

@@ -11,7 +11,8 @@ use std::time::Duration;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::time::ClockId;
 
-use crate::media::{Route, Sockets};
+use crate::calls::Route;
+use crate::media::Sockets;
 
 const TICK: Duration = Duration::from_millis(1);
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{setsockopt, sockopt};
 
+use crate::calls::Route;
 use crate::report::Figure;
 
 /// Sockets of a side.
@@ -24,13 +25,6 @@ const DRAIN: Duration = Duration::from_millis(500);
 const PACKET: usize = 12 + 160;
 /// How our payloads begin.
 const MARK: [u8; 4] = *b"load";
-
-/// Where the two legs of a call send their audio.
-#[derive(Clone, Copy)]
-pub(crate) struct Route {
-    pub(crate) caller: SocketAddr,
-    pub(crate) callee: SocketAddr,
-}
 
 /// The sockets of all callers and all callees.
 pub(crate) struct Sockets {
@@ -52,6 +46,21 @@ impl Sockets {
     /// Where the callee of a call hears.
     pub(crate) fn callee(&self, call: usize) -> SocketAddr {
         self.callees[call % SOCKETS].here
+    }
+
+    /// How many sockets a side has.
+    pub(crate) const fn len(&self) -> usize {
+        self.callees.len()
+    }
+
+    /// What the caller of a call talks from.
+    pub(crate) fn caller_socket(&self, call: usize) -> &UdpSocket {
+        &self.callers[call % SOCKETS].rtp
+    }
+
+    /// What the callee of a call hears with.
+    pub(crate) fn callee_socket(&self, call: usize) -> &UdpSocket {
+        &self.callees[call % SOCKETS].rtp
     }
 
     /// Both sides of every call talk: `rate` packets a second, for some seconds.
@@ -126,7 +135,7 @@ pub(crate) struct Heard {
 
 impl Heard {
     /// The row of the table: a unit has failed where a party heard nothing at all. Loss is said.
-    pub(crate) fn figure(&self, what: String, rate: String, cpu: Duration, note: String) -> Figure {
+    pub(crate) fn figure(&self, what: String, rate: String, cpu: Duration, note: &str) -> Figure {
         let heard: usize = self.streams.iter().sum();
         let mute = self.streams.iter().enumerate().filter(|it| *it.1 == 0);
         let failures = mute
@@ -140,7 +149,7 @@ impl Heard {
             lost += &format!(", {} strange", self.strange);
         }
         let note = if note.is_empty() { lost } else { format!("{lost}; {note}") };
-        Figure { what, rate, units: heard, failures, cpu, note }
+        Figure::cpu(what, rate, heard, cpu).with(failures, note)
     }
 
     fn take(&mut self, packet: &[u8], by_callee: bool) {
@@ -186,7 +195,7 @@ impl Pair {
 }
 
 /// One direction of a call: an even number from the caller, an odd one from the callee.
-struct Stream {
+pub(crate) struct Stream {
     number: u32,
     sequence: u16,
     timestamp: u32,
@@ -194,7 +203,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(number: u32) -> Self {
+    pub(crate) fn new(number: u32) -> Self {
         let mut packet = [0xff; PACKET]; // Silence of G.711 mu-law.
         packet[0] = 0x80; // Version 2.
         packet[1] = 0; // PCMU.
@@ -202,6 +211,20 @@ impl Stream {
         packet[12..16].copy_from_slice(&MARK);
         packet[16..20].copy_from_slice(&number.to_be_bytes());
         Self { number, sequence: 0, timestamp: 0, packet }
+    }
+
+    /// The next packet, which says when it left.
+    pub(crate) fn stamped(&mut self, at: Duration) -> &[u8] {
+        let nanos = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
+        self.packet[20..28].copy_from_slice(&nanos.to_be_bytes());
+        self.next()
+    }
+
+    /// When a packet left, if it is one of ours.
+    pub(crate) fn stamp(packet: &[u8]) -> Option<Duration> {
+        let marked = packet.get(12..16)? == MARK;
+        let nanos = packet.get(20..28)?.try_into().ok().map(u64::from_be_bytes)?;
+        marked.then(|| Duration::from_nanos(nanos))
     }
 
     fn next(&mut self) -> &[u8] {

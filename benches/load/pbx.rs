@@ -1,5 +1,7 @@
-//! The binary that ships, started with a directory of its own and watched from outside.
+//! A server under test, started with a directory of its own and watched from outside: the binary
+//! that ships, or another in its place.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Error};
 use std::net::{SocketAddr, UdpSocket};
@@ -9,45 +11,37 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::sip::{Account, extensions};
+
 /// How long it may take to be ready, and to go.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The administrator's key in these measurements.
+pub(crate) const KEY: &str = "ms_load_0123456789abcdefghijklmnopqrstuvwxyz";
+/// Where its media ports are: room for a thousand calls, below the ports that systems give away.
+const RTP: &str = "18000-23999";
 
-/// What the kernel counts a process' time in (`USER_HZ`, 100 wherever this runs).
-const TICK: Duration = Duration::from_millis(10);
-
-/// An extension with a password.
-#[derive(Clone, Debug)]
-pub(crate) struct Account {
-    pub(crate) number: String,
-    pub(crate) password: String,
-}
-
-impl Account {
-    /// `count` of them, numbered from `first`.
-    pub(crate) fn many(first: usize, count: usize) -> Vec<Self> {
-        (first..first + count)
-            .map(|it| Self { number: it.to_string(), password: format!("load-secret-{it}") })
-            .collect()
-    }
-}
-
-/// A running binary. Dropped, it is gone, and its directory too.
+/// A running server. Dropped, it is gone, and its directory too.
 pub(crate) struct Pbx {
     /// Where it takes SIP.
     pub(crate) sip: SocketAddr,
+    /// Where it takes HTTP.
+    pub(crate) http: String,
     process: Child,
-    directory: PathBuf,
+    pub(crate) directory: PathBuf,
 }
 
 impl Pbx {
-    /// Starts it and waits until it says `ready`.
-    pub(crate) fn start(accounts: &[Account]) -> io::Result<Self> {
-        let directory =
-            std::env::temp_dir().join(format!("moonswitch-load-{}", std::process::id()));
-        fs::create_dir_all(&directory)?;
+    /// Starts it with these extensions and waits until it says `ready`.
+    pub(crate) fn start(accounts: &[Account], variables: &[(&str, &str)]) -> io::Result<Self> {
+        let directory = scratch("moonswitch")?;
         let file = directory.join("extensions.toml");
         fs::write(&file, extensions(accounts))?;
         fs::set_permissions(&file, Permissions::from_mode(0o600))?;
+        Self::start_in(directory, variables)
+    }
+
+    /// Starts it on the data of an earlier one.
+    pub(crate) fn start_in(directory: PathBuf, variables: &[(&str, &str)]) -> io::Result<Self> {
         let said = File::create(directory.join("said"))?;
         let sip = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
         let binary = binary()?;
@@ -55,38 +49,50 @@ impl Pbx {
             .arg("serve")
             .arg("--data")
             .arg(&directory)
-            .args(["--sip", &sip.to_string(), "--http", "127.0.0.1:0", "--rtp", "22000-23999"])
+            .args([
+                "--sip",
+                &sip.to_string(),
+                "--sip-tls",
+                "127.0.0.1:0",
+                "--http",
+                "127.0.0.1:0",
+                "--rtp",
+                RTP,
+            ])
+            .env("MOONSWITCH_ADMIN_KEY", KEY)
+            .env_remove("MOONSWITCH_LOG")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(said.try_clone()?)
             .stderr(said)
             .spawn()
             .map_err(|e| Error::new(e.kind(), format!("{}: {e}", binary.display())))?;
-        let mut pbx = Self { sip, process, directory };
+        let mut pbx = Self { sip, http: String::new(), process, directory };
         pbx.wait_until_ready()?;
         Ok(pbx)
     }
 
-    /// Processor time it has used so far, with the kernel's for it.
-    pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // proc(5): after the name in parentheses comes field 3; utime is 14, stime 15.
-        let fields = stat.rsplit_once(')').map(|it| it.1).unwrap_or_default();
-        let ticks: u64 = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|it| it.parse::<u64>().ok())
-            .sum();
-        Ok(TICK * ticks as u32)
+    /// Processor time it has used so far, with the kernel's for it, by the names of its threads.
+    pub(crate) fn cpu(&self) -> io::Result<Cpu> {
+        Cpu::of(self.process.id())
     }
 
-    /// Ends it as a supervisor would; it must go in order.
-    pub(crate) fn stop(mut self) -> io::Result<()> {
+    /// The memory that is its own, in bytes.
+    pub(crate) fn memory(&self) -> io::Result<i64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|it| it.strip_prefix("RssAnon:")).unwrap_or_default();
+        Ok(line.trim().trim_end_matches(" kB").parse().unwrap_or(0) * 1024)
+    }
+
+    /// Ends it as a supervisor would; it must go in order. What it leaves is for the next.
+    pub(crate) fn stop(mut self) -> io::Result<PathBuf> {
         Command::new("kill").arg(self.process.id().to_string()).status()?;
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
             match self.process.try_wait()? {
-                Some(status) if status.success() => return Ok(()),
+                Some(status) if status.success() => {
+                    return Ok(std::mem::take(&mut self.directory));
+                }
                 Some(status) => return Err(Error::other(format!("the switch left with {status}"))),
                 None => thread::sleep(Duration::from_millis(20)),
             }
@@ -98,14 +104,16 @@ impl Pbx {
         let since = Instant::now();
         loop {
             let said = fs::read_to_string(self.directory.join("said"))?;
-            if said.lines().any(|it| it.starts_with("ready")) {
+            if let Some(ready) = said.lines().find(|it| it.starts_with("ready")) {
+                let http = ready.split(' ').find_map(|it| it.strip_prefix("http="));
+                self.http = http.unwrap_or_default().to_owned();
                 return Ok(());
             }
             let gone = self.process.try_wait()?.is_some();
             if gone || since.elapsed() > PATIENCE {
                 return Err(Error::other(format!("the switch is not ready; it said:\n{said}")));
             }
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(2));
         }
     }
 }
@@ -114,8 +122,74 @@ impl Drop for Pbx {
     fn drop(&mut self) {
         _ = self.process.kill();
         _ = self.process.wait();
-        _ = fs::remove_dir_all(&self.directory);
+        if !self.directory.as_os_str().is_empty() {
+            _ = fs::remove_dir_all(&self.directory);
+        }
     }
+}
+
+/// Processor time by thread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cpu(BTreeMap<String, Duration>);
+
+impl Cpu {
+    /// What a process has used so far.
+    pub(crate) fn of(process: u32) -> io::Result<Self> {
+        let mut all = BTreeMap::new();
+        for task in fs::read_dir(format!("/proc/{process}/task"))? {
+            let path = task?.path();
+            // A thread may be gone by now.
+            let Ok(name) = fs::read_to_string(path.join("comm")) else { continue };
+            let Ok(text) = fs::read_to_string(path.join("schedstat")) else { continue };
+            // The first number is the time on a processor, in nanoseconds.
+            let nanos = text.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(0);
+            *all.entry(name.trim().to_owned()).or_default() += Duration::from_nanos(nanos);
+        }
+        Ok(Self(all))
+    }
+
+    /// What one more process has used is added.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        for (name, span) in other.0 {
+            *self.0.entry(name).or_default() += span;
+        }
+        self
+    }
+
+    /// What was used since.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let spent = |(name, span): (&String, &Duration)| {
+            let before = before.0.get(name).copied().unwrap_or_default();
+            (name.clone(), span.saturating_sub(before))
+        };
+        Self(self.0.iter().map(spent).collect())
+    }
+
+    pub(crate) fn total(&self) -> Duration {
+        self.0.values().sum()
+    }
+
+    /// The threads that used most, in microseconds for each unit.
+    pub(crate) fn split(&self, units: usize) -> String {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_by_key(|it| std::cmp::Reverse(it.1));
+        let each = |span: &Duration| span.as_secs_f64() * 1e6 / units.max(1) as f64;
+        let text: Vec<_> = all
+            .iter()
+            .filter(|it| each(it.1) >= 1.0)
+            .take(4)
+            .map(|(name, span)| format!("{name} {:.0}", each(span)))
+            .collect();
+        text.join(" ")
+    }
+}
+
+/// A new directory of ours.
+pub(crate) fn scratch(name: &str) -> io::Result<PathBuf> {
+    let directory = std::env::temp_dir().join(format!("{name}-load-{}", std::process::id()));
+    _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory)?;
+    Ok(directory)
 }
 
 /// `LOAD_BINARY`, or the `dist` binary beside the build of this benchmark.
@@ -126,14 +200,4 @@ fn binary() -> io::Result<PathBuf> {
     let this = std::env::current_exe()?;
     let target = this.ancestors().nth(3).ok_or_else(|| Error::other("built in a strange place"))?;
     Ok(target.join("dist/moonswitch"))
-}
-
-fn extensions(accounts: &[Account]) -> String {
-    let rows = accounts.iter().map(|Account { number, password }| {
-        format!(
-            "[[extension]]\nnumber = \"{number}\"\nname = \"Load {number}\"\n\
-             password = \"{password}\"\n\n"
-        )
-    });
-    rows.collect()
 }

@@ -6,15 +6,8 @@ use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::pbx::Account;
-use crate::sip::{Message, with_body};
-
-/// When a request is sent again (RFC 3261 §17.1.2.2, timer E, without its doubling).
-pub(crate) const RESEND: Duration = Duration::from_millis(500);
-/// When a unit of work has failed.
-pub(crate) const LIMIT: Duration = Duration::from_secs(8);
-/// How long the generator sleeps when there is nothing to do.
-pub(crate) const NAP: Duration = Duration::from_micros(500);
+use crate::sent::{LIMIT, NAP, RESEND};
+use crate::sip::{Account, Message, with_body};
 
 /// What came of it.
 pub(crate) struct Done {

@@ -14,36 +14,67 @@ pub(crate) struct Figure {
     pub(crate) rate: String,
     pub(crate) units: usize,
     pub(crate) failures: Vec<String>,
-    pub(crate) cpu: Duration,
+    /// What was measured, in words.
+    pub(crate) value: String,
     pub(crate) note: String,
 }
 
 impl Figure {
-    /// Something that was needed for a measurement did not work.
-    pub(crate) fn failed(what: &str, failures: Vec<String>) -> Self {
+    /// Processor time for each unit.
+    pub(crate) fn cpu(
+        what: impl Into<String>,
+        rate: impl Into<String>,
+        units: usize,
+        cpu: Duration,
+    ) -> Self {
+        let each = cpu.as_secs_f64() * 1e6 / units.max(1) as f64;
+        let value = format!("{each:.1} us CPU");
+        Self { units, rate: rate.into(), ..Self::plain(what, value) }
+    }
+
+    /// Something else.
+    pub(crate) fn plain(what: impl Into<String>, value: String) -> Self {
         Self {
-            what: what.to_owned(),
+            what: what.into(),
             rate: String::new(),
-            units: failures.len(),
-            failures,
-            cpu: Duration::ZERO,
+            units: 0,
+            failures: Vec::new(),
+            value,
             note: String::new(),
         }
+    }
+
+    /// Something that was needed for a measurement did not work.
+    pub(crate) fn failed(what: &str, failures: Vec<String>) -> Self {
+        Self { units: failures.len(), failures, ..Self::plain(what, "failed".to_owned()) }
+    }
+
+    pub(crate) fn with(mut self, failures: Vec<String>, note: String) -> Self {
+        (self.failures, self.note) = (failures, note);
+        self
     }
 }
 
 /// All measurements, and the machine they were made on.
 pub(crate) struct Report {
-    load_before: String,
     figures: Vec<Figure>,
 }
 
 impl Report {
-    pub(crate) fn new() -> Self {
-        Self { load_before: load(), figures: Vec::new() }
+    /// Says what the machine is like and how the columns are called.
+    pub(crate) fn begin() -> Self {
+        let cores = thread::available_parallelism().map_or(0, usize::from);
+        println!("{cores} cores; at the end of each line the load average\n");
+        println!(
+            "{:<30} {:>8} {:>7} {:>6} {:>14} {:>5}  note",
+            "what", "rate", "units", "failed", "each", "load"
+        );
+        Self { figures: Vec::new() }
     }
 
+    /// Takes a measurement down and shows it.
     pub(crate) fn add(&mut self, figure: Figure) {
+        println!("{figure}");
         self.figures.push(figure);
     }
 
@@ -53,31 +84,21 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let cores = thread::available_parallelism().map_or(0, usize::from);
-        let (before, after) = (&self.load_before, load());
-        writeln!(f, "{cores} cores; load average {before} before, {after} after\n")?;
-        writeln!(
+        write!(
             f,
-            "{:<26} {:>8} {:>8} {:>7} {:>9} {:>11}  note",
-            "what", "rate", "units", "failed", "CPU ms", "us CPU each"
+            "{:<30} {:>8} {:>7} {:>6} {:>14} {:>5}  {}",
+            self.what,
+            self.rate,
+            self.units,
+            self.failures.len(),
+            self.value,
+            load(),
+            self.note
         )?;
-        for it in &self.figures {
-            let each = it.cpu.as_secs_f64() * 1e6 / it.units.max(1) as f64;
-            writeln!(
-                f,
-                "{:<26} {:>8} {:>8} {:>7} {:>9} {each:>11.2}  {}",
-                it.what,
-                it.rate,
-                it.units,
-                it.failures.len(),
-                it.cpu.as_millis(),
-                it.note
-            )?;
-            for failure in it.failures.iter().take(SHOWN) {
-                writeln!(f, "    {failure}")?;
-            }
+        for failure in self.failures.iter().take(SHOWN) {
+            write!(f, "\n    {failure}")?;
         }
         Ok(())
     }
@@ -85,5 +106,5 @@ impl fmt::Display for Report {
 
 fn load() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').take(2).collect::<Vec<_>>().join(" ")
+    text.split(' ').next().unwrap_or_default().to_owned()
 }

@@ -5,7 +5,35 @@ use std::net::SocketAddr;
 
 use md5::{Digest as _, Md5};
 
+/// An extension with a password.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub(crate) number: String,
+    pub(crate) password: String,
+}
+
+impl Account {
+    /// `count` of them, numbered from `first`.
+    pub(crate) fn many(first: usize, count: usize) -> Vec<Self> {
+        (first..first + count)
+            .map(|it| Self { number: it.to_string(), password: format!("load-secret-{it}") })
+            .collect()
+    }
+}
+
+/// The file that provisions them.
+pub(crate) fn extensions(accounts: &[Account]) -> String {
+    let rows = accounts.iter().map(|Account { number, password }| {
+        format!(
+            "[[extension]]\nnumber = \"{number}\"\nname = \"Load {number}\"\n\
+             password = \"{password}\"\n\n"
+        )
+    });
+    rows.collect()
+}
+
 /// A message that has come.
+#[derive(Clone, Debug)]
 pub(crate) struct Message {
     first: String,
     headers: Vec<(String, String)>,

@@ -46,7 +46,7 @@ const ROWS: &[Row] = &[
     Row { cause: Cause::Forbidden, word: "forbidden", status: 403, q850: 21 },
     Row { cause: Cause::NotFound, word: "not_found", status: 404, q850: 1 },
     Row { cause: Cause::Limit, word: "limit", status: 503, q850: 42 },
-    Row { cause: Cause::Hangup, word: "hangup", status: 487, q850: 16 },
+    Row { cause: Cause::Hangup, word: "hangup", status: 603, q850: 16 },
     Row { cause: Cause::Lost, word: "lost", status: 408, q850: 102 },
 ];
 

@@ -9,8 +9,9 @@ use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
-use crate::sip::message::{Method, Name, Uri, Writer};
-use crate::sip::registrar::{EXPIRES_MIN, Refused};
+use crate::sip::invite::{ANONYMOUS, NOWHERE};
+use crate::sip::message::{Method, Name, Scheme, Uri, Writer};
+use crate::sip::registrar::Refused;
 
 /// The most calls at once; one more gets 503.
 const CALLS_MAX: usize = 10_000;
@@ -19,8 +20,16 @@ const HOPS: u32 = 70;
 
 impl<P: Plan> Switch<P> {
     pub(super) fn arrived(&mut self, now: Now, request: Request, out: &mut Vec<Output>) {
+        if !self.lets_in(now, &request) {
+            return;
+        }
         let message = &request.message;
         let method = message.method();
+        // §8.2.2.1, in front of §8.2.2.3: whoever asks by another kind of name asks nobody here.
+        let uri = message.request_uri().map(Uri::parse);
+        if matches!(uri, Some(Ok(Uri { scheme: Scheme::Other, .. }))) {
+            return self.endpoint.reply_stateless(&request, 416, |it| it);
+        }
         // §8.2.2.3; nothing that we support may be required.
         let unsupported: Vec<String> = message
             .list(Name::Require)
@@ -58,13 +67,17 @@ impl<P: Plan> Switch<P> {
         if aor.as_deref() != Some(user.as_str()) {
             return self.endpoint.respond(now.mono, request, 403, |it| it);
         }
+        if !self.may_register(now, request, &user) {
+            return;
+        }
         // Before its phones are counted: one that has lost its connection comes back as another.
         let endpoint = &self.endpoint;
         for contact in self.registrar.sweep(&user, |flow| endpoint.is_reachable(flow)) {
             self.remember(now, &user, &contact, out);
             tell(out, now, None, What::Expired { extension: user.clone(), contact });
         }
-        match self.registrar.register(now.mono, &user, request.flow, message) {
+        let phones = self.directory.extension(&user).map_or(0, |it| usize::from(it.max_contacts));
+        match self.registrar.register(now.mono, (&user, phones), request.flow, message) {
             Ok(done) => {
                 self.endpoint.respond(now.mono, request, 200, |mut it| {
                     for contact in &done.contacts {
@@ -77,6 +90,11 @@ impl<P: Plan> Switch<P> {
                     let extension = user.clone();
                     tell(out, now, None, What::Registered { extension, contact, expires });
                 }
+                for (contact, expires) in done.refreshed {
+                    self.remember(now, &user, &contact, out);
+                    let extension = user.clone();
+                    tell(out, now, None, What::Refreshed { extension, contact, expires });
+                }
             }
             Err(refused) => {
                 let (status, brief) = match refused {
@@ -85,8 +103,9 @@ impl<P: Plan> Switch<P> {
                     Refused::TooMany => (403, false),
                     Refused::OutOfOrder => (500, false),
                 };
+                let brief_min = self.registrar.rules().expires_min;
                 self.endpoint.respond(now.mono, request, status, |it| match brief {
-                    true => it.header(Name::MinExpires, EXPIRES_MIN),
+                    true => it.header(Name::MinExpires, brief_min),
                     false => it,
                 });
             }
@@ -106,11 +125,15 @@ impl<P: Plan> Switch<P> {
         let Some(user) = self.authenticate(now, &request) else { return };
         let message = &request.message;
         let Ok(from) = message.from() else { return };
-        if user_of(from.uri).as_deref() != Some(user.as_str()) {
+        let is_hidden = is_anonymous(from.uri);
+        if !is_hidden && user_of(from.uri).as_deref() != Some(user.as_str()) {
             return self.endpoint.reply_stateless(&request, 403, |it| it);
         }
+        if !self.may_call(now, &request, &user) {
+            return;
+        }
         let uri = message.request_uri().unwrap_or_default();
-        let Some(to) = user_of(uri) else {
+        let Some(to) = user_of(uri).filter(|it| is_number(it)) else {
             return self.endpoint.reply_stateless(&request, 404, |it| it);
         };
         let offered = match offer_of(&request) {
@@ -124,7 +147,8 @@ impl<P: Plan> Switch<P> {
             .display
             .map(|it| it.into_owned())
             .filter(|it| !it.is_empty())
-            .or_else(|| self.directory.extension(&user).map(|it| it.name.clone()));
+            .or_else(|| self.directory.extension(&user).map(|it| it.name.clone()))
+            .filter(|_| !is_hidden);
         let headers = message
             .others()
             .filter(|it| it.0.get(..2).is_some_and(|it| it.eq_ignore_ascii_case("x-")))
@@ -132,7 +156,7 @@ impl<P: Plan> Switch<P> {
             .collect();
         let view = View {
             direction: Way::Internal,
-            from: user.clone(),
+            from: if is_hidden { ANONYMOUS.to_owned() } else { user.clone() },
             from_name,
             to,
             extension: Some(user),
@@ -147,7 +171,7 @@ impl<P: Plan> Switch<P> {
         &mut self,
         now: Now,
         request: Request,
-        offered: Session,
+        offered: Option<Session>,
         hops: u32,
         view: View,
         out: &mut Vec<Output>,
@@ -162,10 +186,10 @@ impl<P: Plan> Switch<P> {
         }
         let caller = Leg {
             id: leg,
-            who: view.from.clone(),
+            who: view.extension.clone().unwrap_or_else(|| view.from.clone()),
             flow,
             audio: None,
-            offered: Some(offered),
+            offered,
             offer: None,
             rang: false,
         };
@@ -193,6 +217,7 @@ impl<P: Plan> Switch<P> {
             generation,
         };
         tell(out, now, Some(id), began);
+        self.gate.began(&call.from);
         self.calls.insert(id, call);
         self.loads.began(generation);
         self.legs.insert(leg, id);
@@ -215,6 +240,7 @@ impl<P: Plan> Switch<P> {
         let directory = &self.directory;
         let verdict = self.guard.check(
             now.mono,
+            request.flow,
             message.method_token(),
             message.request_uri().unwrap_or_default(),
             message.values(answer),
@@ -222,11 +248,13 @@ impl<P: Plan> Switch<P> {
         );
         let stale = match verdict {
             Verdict::Known(user) => {
-                self.endpoint.trust(request.flow);
+                self.gate.defence.proved(now.mono, request.flow);
+                self.endpoint.trust(request.flow, &user, self.gate.defence.limits().connections);
                 return Some(user);
             }
             Verdict::None => false,
             Verdict::Stale => true,
+            Verdict::Slowed => return None,
             Verdict::Malformed => {
                 self.endpoint.reply_stateless(request, 400, |it| it);
                 return None;
@@ -237,7 +265,7 @@ impl<P: Plan> Switch<P> {
                 return None;
             }
         };
-        let challenge = self.guard.challenge(now.mono, stale);
+        let challenge = self.guard.challenge(now.mono, request.flow, stale);
         self.endpoint.reply_stateless(request, status, |it| it.header(ask, challenge));
         None
     }
@@ -249,19 +277,30 @@ pub(super) fn user_of(uri: &str) -> Option<String> {
     (!user.is_empty() && user.len() <= USER_LEN_MAX).then_some(user)
 }
 
+/// Whether a caller wants to be nobody (RFC 3323 §4.1.1.3).
+fn is_anonymous(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|it| it.host.eq_ignore_ascii_case(NOWHERE))
+}
+
+/// Whether a caller may dial this. What stands before a colon is the kind of a target, which only
+/// scripts choose, and control characters are for nobody.
+fn is_number(text: &str) -> bool {
+    !text.chars().any(|it| it == ':' || it.is_control())
+}
+
 /// The longest number that anybody may dial.
 const USER_LEN_MAX: usize = 128;
 
 /// The offer that an INVITE carries, or the status that refuses it. An INVITE without one wants
-/// ours, which comes later: 488 now.
-fn offer_of(request: &Request) -> Result<Session, u16> {
+/// ours (RFC 3261 §13.2.1).
+fn offer_of(request: &Request) -> Result<Option<Session>, u16> {
     let message = &request.message;
     if message.body().is_empty() {
-        return Err(488);
+        return Ok(None);
     }
     match message.content_type() {
         Some(it) if it.trim().eq_ignore_ascii_case("application/sdp") => {
-            Session::parse(message.body()).map_err(|_| 400)
+            Session::parse(message.body()).map(Some).map_err(|_| 400)
         }
         _ => Err(415),
     }

@@ -8,8 +8,9 @@ use super::event::By;
 use super::leg::{Call, Job};
 use super::plan::{Plan, State};
 use super::switch::Switch;
+use super::trunk::TrunkSeen;
 use crate::base::{CallId, Cause, LegId, Now, Wall};
-use crate::directory::ExtensionId;
+use crate::directory::{ExtensionId, TrunkId};
 use crate::sip::Flow;
 
 /// The name under which an answer comes.
@@ -32,6 +33,8 @@ pub enum Question {
     Call(CallId),
     /// One call, which is hung up now.
     HangUp(CallId),
+    /// How a trunk stands.
+    Trunk(TrunkId),
     /// Phones that are registered, in the order in which they came.
     Phones {
         /// How many to leave out.
@@ -50,6 +53,8 @@ pub enum Answer {
     Calls(Vec<CallSeen>, usize),
     /// The call, if there is one: as it was before it was hung up.
     Call(Option<CallSeen>),
+    /// How the trunk stands, if it is at work.
+    Trunk(Option<TrunkSeen>),
     /// Some phones, and how many there are.
     Phones(Vec<PhoneSeen>, usize),
 }
@@ -99,6 +104,10 @@ pub struct PhoneSeen {
     pub instance: Option<String>,
     /// How long its registration still holds.
     pub left: Duration,
+    /// Whether it can be rung, as far as we know.
+    pub reachable: bool,
+    /// How long its last answer took, when it is asked from time to time.
+    pub round_trip: Option<Duration>,
 }
 
 impl<P: Plan> Switch<P> {
@@ -113,6 +122,7 @@ impl<P: Plan> Switch<P> {
                 let seen = some.filter_map(|(_, id)| Some(self.calls.get(id)?.seen(now, *id)));
                 Answer::Calls(seen.collect(), all.len())
             }
+            Question::Trunk(id) => Answer::Trunk(self.trunk_seen(id)),
             Question::Call(id) => Answer::Call(self.seen(now, id)),
             Question::HangUp(id) => {
                 let seen = self.seen(now, id);
@@ -120,13 +130,15 @@ impl<P: Plan> Switch<P> {
                 Answer::Call(seen)
             }
             Question::Phones { skip, take } => {
-                let some = self.registrar.all(now.mono, skip, take).map(|it| PhoneSeen {
+                let some = self.registrar.all(now.mono, skip, take).map(|(it, pulse)| PhoneSeen {
                     extension: self.directory.extension(&it.aor).map(|it| it.id),
                     number: it.aor,
                     contact: it.binding.contact,
                     flow: it.binding.flow,
                     instance: it.instance,
                     left: it.left,
+                    reachable: pulse.is_reachable(),
+                    round_trip: pulse.round_trip,
                 });
                 Answer::Phones(some.collect(), self.registrar.len())
             }

@@ -3,18 +3,16 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::Output;
 use super::event::{By, What};
-use super::leg::{Audio, Leg};
+use super::leg::{Audio, Leg, Wish};
 use super::plan::{Plan, State};
 use super::ports::Ports;
 use super::switch::{Held, Switch, tell};
 use super::trace::{Detail, Traced};
 use crate::base::{CallId, Cause, LegId, Now, StreamId};
 use crate::media::{Command, Open};
-use crate::sdp::{self, Agreed, Codec, Direction, Local, Session};
+use crate::sdp::{self, Agreed, Codec, Direction, Local, Offer, Session};
 use crate::sip::{Endpoint, Flow};
 
 impl<P: Plan> Switch<P> {
@@ -52,11 +50,18 @@ impl<P: Plan> Switch<P> {
             State::Ended => return false,
             State::Ringing => {}
         }
-        let Some(text) = self.agree_with_caller(now, id, None, out) else { return false };
+        // RFC 3261 §13.2.1: who wants our offer gets it in the 200, and hears nothing before.
+        let text = match call.caller.offered.is_some() {
+            true => match self.agree_with_caller(now, id, None, out) {
+                Some(text) => Some(text),
+                None => return false,
+            },
+            false => None,
+        };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let leg = call.caller.id;
         call.state = State::Early;
-        self.endpoint.ring(now.mono, leg, 183, Some(&text));
+        self.endpoint.ring(now.mono, leg, 183, text.as_deref());
         self.plan.advance(id, State::Early);
         true
     }
@@ -102,56 +107,23 @@ impl<P: Plan> Switch<P> {
         out.push(Output::Media { thread, command: Command::Open(open) });
         // The o= line's numbers must fit a decimal of 64 bits with a sign (RFC 8866 §5.2).
         let session = self.rng.bits() >> 2;
-        let (version, ptime_ms, agreed, said) = (1, PTIME_MS, None, None);
-        Some(Audio { stream, thread, port, session, version, ptime_ms, agreed, said })
-    }
-
-    /// The peer wants another session description (RFC 3264 §8). The codec stays: the other leg
-    /// relays it. What does not fit is refused, and all stays as it was.
-    pub(super) fn reoffered(
-        &mut self,
-        now: Now,
-        id: CallId,
-        leg: LegId,
-        offer: Option<Bytes>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let it = match call.caller.id == leg {
-            true => Some(&mut call.caller),
-            false => call.callees.iter_mut().find(|it| it.id == leg),
-        };
-        let Some(it) = it else { return };
-        let offer = offer.and_then(|it| Session::parse(&it).ok());
-        let flow = it.flow;
-        let answer = offer.zip(it.audio.as_mut()).and_then(|(offer, audio)| {
-            let last = audio.agreed.as_ref()?;
-            let codecs = [last.codec.clone()];
-            let answer =
-                |local| sdp::answer_again(&local, &offer, &codecs, Direction::SendRecv, last).ok();
-            let local = audio.local(&self.endpoint, flow);
-            let same = answer(local)?;
-            if is_ours(&self.ports, &local, &same.agreed) {
-                return None;
-            }
-            // RFC 3264 §8: the version rises when the description is another, and only then.
-            if audio.said.as_ref() == Some(&same.text) {
-                return Some((same, audio));
-            }
-            audio.version += 1;
-            let answer = answer(Local { version: audio.version, ..local })?;
-            Some((answer, audio))
-        });
-        match answer {
-            Some((answer, audio)) => {
-                audio.said = Some(answer.text.clone());
-                let local = SocketAddr::new(self.endpoint.address(flow).ip(), audio.port);
-                audio.agree((id, leg), answer.agreed, local, flow.remote.ip(), out);
-                self.endpoint.accept(now.mono, leg, &answer.text);
-            }
-            // Nothing has changed by it, a fax that was asked for included.
-            None => self.endpoint.reject(now.mono, leg, 488, None),
-        }
+        let (will, told) = (Direction::SendRecv, Direction::SendRecv);
+        let (version, ptime_ms) = (1, PTIME_MS);
+        let (agreed, layout, said, tried) = (None, None, None, None);
+        Some(Audio {
+            stream,
+            thread,
+            port,
+            session,
+            version,
+            ptime_ms,
+            agreed,
+            layout,
+            said,
+            will,
+            told,
+            tried,
+        })
     }
 
     /// Answers the caller's offer, once; says the same again when asked again. When that cannot be,
@@ -175,17 +147,30 @@ impl<P: Plan> Switch<P> {
             audio.remind(signalling, out);
             return Some(text);
         }
-        let offer = caller.offered.as_ref()?;
-        let codecs = callee.map_or_else(|| offer.codecs(), |it| vec![it.codec.clone()]);
         audio.ptime_ms = callee.map_or(PTIME_MS, |it| it.ptime_ms);
         let local = audio.local(&self.endpoint, caller.flow);
-        let answer = sdp::answer(&local, offer, &codecs, Direction::SendRecv).ok();
+        let Some(offer) = caller.offered.as_ref() else {
+            // RFC 3261 §13.2.1: its INVITE had no offer, so ours stands in the 200.
+            // A choice of its own that is not the callee's is brought to the callee afterwards.
+            let own = callee.map(|it| it.codec.clone());
+            let others = OURS.into_iter().filter(|it| own.as_ref() != Some(it));
+            let codecs: Vec<Codec> = own.iter().cloned().chain(others).collect();
+            let offer = sdp::offer(&local, &codecs);
+            let text = offer.text().to_owned();
+            caller.begin_offer(offer, Wish { direction: Direction::SendRecv, codecs });
+            return Some(text);
+        };
+        let codecs = callee.map_or_else(|| offer.codecs(), |it| vec![it.codec.clone()]);
+        let wants = callee.map_or(Direction::SendRecv, |it| it.peer);
+        let answer = sdp::answer(&local, offer, &codecs, wants).ok();
         let ports = &self.ports;
         let Some(answer) = answer.filter(|it| !is_ours(ports, &local, &it.agreed)) else {
             self.refuse_call(now, id, Cause::Failed, 488, By::House, out);
             return None;
         };
         audio.said = Some(answer.text.clone());
+        (audio.told, audio.will) = (wants, answer.agreed.peer);
+        audio.layout = Some(answer.layout);
         caller.offered = None;
         let local = SocketAddr::new(local.address, local.port);
         audio.agree((id, caller.id), answer.agreed, local, signalling, out);
@@ -207,8 +192,18 @@ impl Leg {
         match (agreed, &self.offered) {
             (Some(agreed), _) => vec![agreed.codec.clone()],
             (None, Some(offered)) => offered.codecs(),
-            (None, None) => Vec::new(),
+            // It wants our offer, and may take any of it.
+            (None, None) => OURS.to_vec(),
         }
+    }
+
+    /// An offer of ours is about to leave.
+    pub(super) fn begin_offer(&mut self, offer: Offer, wish: Wish) {
+        if let Some(audio) = &mut self.audio {
+            audio.said = Some(offer.text().to_owned());
+            audio.tried = Some(wish);
+        }
+        self.offer = Some(offer);
     }
 
     /// Milliseconds of audio per packet that this leg's peer would like to receive.
@@ -260,6 +255,8 @@ impl Audio {
     }
 }
 
+/// What we offer to who wants our offer: what every phone has first.
+const OURS: [Codec; 3] = [Codec::Pcma, Codec::Pcmu, Codec::Opus];
 /// What everybody can do (RFC 3551 §4.2).
 const PTIME_MS: u8 = 20;
 /// For how long a peer may say nothing before it counts as gone.

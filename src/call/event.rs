@@ -23,13 +23,22 @@ pub struct Fact {
 /// What happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// A phone registered, refreshed or left.
+    /// A phone came, moved or left.
     Registered {
         /// Whose phone.
         extension: String,
         /// Its Contact.
         contact: String,
         /// For how long; zero when it left.
+        expires: Duration,
+    },
+    /// A phone that was there registered again, along the same way: nothing new but the time.
+    Refreshed {
+        /// Whose phone.
+        extension: String,
+        /// Its Contact.
+        contact: String,
+        /// For how long.
         expires: Duration,
     },
     /// A registration ran out.

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::plan::{Generation, Refusal, Sound, State};
 use crate::base::{LegId, Mono, Now, OpId, StreamId};
-use crate::sdp::{Agreed, Offer, Session};
+use crate::sdp::{Agreed, Codec, Direction, Layout, Offer, Session};
 use crate::sip::Flow;
 
 /// What the caller feels, from the first ring to the last hangup.
@@ -62,8 +62,23 @@ pub(super) struct Audio {
     /// Milliseconds per packet that we ask for: what the other leg wants, who hears it.
     pub(super) ptime_ms: u8,
     pub(super) agreed: Option<Agreed>,
+    /// The lines of what was agreed on, for the next offer of ours.
+    pub(super) layout: Option<Layout>,
     /// Our last description. A later 200 repeats it, and the version rises when another follows.
     pub(super) said: Option<String>,
+    /// What the peer wants of itself, whatever we want of it: what its partner is to be told.
+    pub(super) will: Direction,
+    /// What the peer was told that we want: its partner's will.
+    pub(super) told: Direction,
+    /// What we have offered last, until it is agreed on: it is under way, or was refused.
+    pub(super) tried: Option<Wish>,
+}
+
+/// What a leg is to be offered, on behalf of its partner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wish {
+    pub(super) direction: Direction,
+    pub(super) codecs: Vec<Codec>,
 }
 
 /// What the caller's media is used for.
@@ -120,6 +135,33 @@ impl Call {
 
     pub(super) fn is_ended(&self) -> bool {
         matches!(self.state, State::Ended)
+    }
+
+    /// The leg of this name.
+    pub(super) fn leg(&self, leg: LegId) -> Option<&Leg> {
+        std::iter::once(&self.caller).chain(&self.callees).find(|it| it.id == leg)
+    }
+
+    pub(super) fn leg_mut(&mut self, leg: LegId) -> Option<&mut Leg> {
+        std::iter::once(&mut self.caller).chain(&mut self.callees).find(|it| it.id == leg)
+    }
+
+    /// Who talks with the caller.
+    pub(super) fn talker(&self) -> Option<LegId> {
+        match self.job {
+            Some(Job::Talk { leg, .. }) => Some(leg),
+            _ => None,
+        }
+    }
+
+    /// Who talks with whom: the other one's leg.
+    pub(super) fn partner(&self, leg: LegId) -> Option<&Leg> {
+        let talker = self.talker()?;
+        match leg {
+            _ if leg == talker => Some(&self.caller),
+            _ if leg == self.caller.id => self.leg(talker),
+            _ => None,
+        }
     }
 
     pub(super) fn callee(&mut self, leg: LegId) -> Option<&mut Leg> {

@@ -9,8 +9,10 @@ mod arrive;
 mod ask;
 mod audio;
 pub mod event;
+mod gate;
 mod lamps;
 mod leg;
+mod modify;
 mod ops;
 mod phones;
 pub mod plan;
@@ -19,13 +21,16 @@ mod ring;
 mod scripts;
 mod switch;
 pub mod trace;
+mod trunk;
+
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
 use crate::sip::registrar::Kept;
-use crate::sip::{Flow, resolve, subscribe};
+use crate::sip::{Flow, Identities, Wanted, resolve, subscribe};
 
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
@@ -34,6 +39,7 @@ pub use plan::{Op, Outcome, Plan, Step};
 pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
 pub use trace::Traced;
+pub use trunk::{Health, TrunkSeen};
 
 /// What happens to a switch.
 #[derive(Clone, Debug)]
@@ -45,7 +51,16 @@ pub enum Input {
         /// What it says.
         bytes: Bytes,
     },
-    /// A connection is gone over which a message had come; no message comes over it any more.
+    /// A connection is open that was asked for with [`Output::Connect`], or one whose peer has
+    /// proved by a certificate who it is.
+    Connected {
+        /// Its flow.
+        flow: Flow,
+        /// The domains that the peer has proved to be.
+        identities: Identities,
+    },
+    /// A connection is gone that we were told of, or over which a message had come: nothing comes
+    /// over it any more. Or the one that was asked for is not to be had.
     Disconnected {
         /// Its flow.
         flow: Flow,
@@ -68,6 +83,9 @@ pub enum Input {
     /// What happens cannot be written down as fast as it happens, or can again. Until then there
     /// are no new calls: none may be forgotten.
     Behind(bool),
+    /// More comes in than can be served, or does not any more. Until then new calls and strangers are
+    /// refused before they cost anything.
+    Overloaded(bool),
     /// Scripts were read: new calls get them if they load. They load in slices, and calls go on
     /// meanwhile; a later set takes the place of one that is still being loaded.
     Scripts(Scripts),
@@ -80,6 +98,13 @@ pub enum Input {
     },
     /// DNS has answered, or has not.
     Dns(resolve::Question, resolve::Answer),
+    /// The answer to [`Output::Route`].
+    Routed {
+        /// A peer.
+        remote: SocketAddr,
+        /// Our address as it sees us; nothing when there is no way to it.
+        local: Option<SocketAddr>,
+    },
     /// No new calls from now on; all calls are ended.
     Shutdown,
 }
@@ -123,6 +148,12 @@ pub enum Output {
         /// What it says.
         bytes: Bytes,
     },
+    /// A name server is to be asked; one [`Input::Dns`] follows, or nothing.
+    Dns(resolve::Question),
+    /// Which address of ours does this peer see, over UDP? [`Input::Routed`] follows.
+    Route(SocketAddr),
+    /// A connection is to be opened; [`Input::Connected`] or [`Input::Disconnected`] follows.
+    Connect(Wanted),
     /// A plane is to do something.
     Media {
         /// Which media thread.
@@ -134,6 +165,11 @@ pub enum Output {
     /// open for as long as they like.
     Trusted {
         /// Which.
+        flow: Flow,
+    },
+    /// A connection is to be closed: its account has newer ones than it may have.
+    Close {
+        /// Its flow.
         flow: Flow,
     },
     /// Something happened that is worth keeping.

@@ -92,6 +92,7 @@ impl<P: Plan> Switch<P> {
             }
             Some(Job::Talk { leg, .. }) => {
                 self.drop_callee(now, id, leg, Cause::Hangup, &Reason::q850(16), out);
+                self.follow(now, id, out);
             }
             Some(Job::Farewell { .. }) | None => {}
         }

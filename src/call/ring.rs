@@ -41,7 +41,9 @@ impl<P: Plan> Switch<P> {
         }
         let mut targets = Vec::new();
         let mut budget = LEGS_MAX;
-        for name in names {
+        // Whoever is named twice rings once.
+        let is_first = |(nth, name): &(usize, &String)| !names[..*nth].contains(name);
+        for (_, name) in names.iter().enumerate().filter(is_first) {
             let bindings: Vec<Binding> =
                 self.registrar.bindings(name).take(budget).cloned().collect();
             budget -= bindings.len();
@@ -111,25 +113,26 @@ impl<P: Plan> Switch<P> {
         if !matches!(call.job, Some(Job::Ring(_))) {
             return;
         }
-        // A script may have answered the caller, or played to it, since this phone was offered more.
-        let caller_agreed = call.caller.audio.as_ref().and_then(|it| it.agreed.as_ref());
-        let caller_codec = caller_agreed.map(|it| it.codec.clone());
         let Some(callee) = call.callee(leg) else { return };
         let flow = callee.flow;
         let answer = sdp.and_then(|it| Session::parse(&it).ok());
         let agreed = match (callee.offer.take(), answer) {
-            (Some(offer), Some(answer)) => offer.accept(&answer, Direction::SendRecv).ok(),
+            (Some(offer), Some(answer)) => {
+                let agreed = offer.accept(&answer, Direction::SendRecv).ok();
+                agreed.map(|it| (it, offer.layout().clone()))
+            }
             _ => None,
         };
-        let (Some(agreed), Some(audio)) = (agreed, callee.audio.as_mut()) else {
+        let (Some((agreed, layout)), Some(audio)) = (agreed, callee.audio.as_mut()) else {
             return self.callee_unfit(now, id, leg, out);
         };
         let local = audio.local(&self.endpoint, flow);
-        let is_ours = is_ours(&self.ports, &local, &agreed);
-        if is_ours || caller_codec.is_some_and(|it| it != agreed.codec) {
+        if is_ours(&self.ports, &local, &agreed) {
             return self.callee_unfit(now, id, leg, out);
         }
         let stream = audio.stream;
+        audio.will = agreed.peer;
+        audio.layout = Some(layout);
         let local = SocketAddr::new(local.address, local.port);
         audio.agree((id, leg), agreed.clone(), local, flow.remote.ip(), out);
         tell(out, now, Some(id), What::Answered { leg });
@@ -148,6 +151,9 @@ impl<P: Plan> Switch<P> {
         }
         self.caller_command(id, out, |a| Command::Join { a, b: stream });
         tell(out, now, Some(id), What::Bridged { a: caller, b: leg });
+        // A script may have answered the caller, or played to it, since this phone was offered more;
+        // and either may have held the other already.
+        self.follow(now, id, out);
     }
 
     /// A phone refuses, or does not answer our INVITE at all.
@@ -196,6 +202,7 @@ impl<P: Plan> Switch<P> {
             let duration = now.mono - since;
             let talk = Talk { by: callee.who, duration, ended_by_caller: false };
             self.resume(now, op, Outcome::Talked(talk));
+            self.follow(now, id, out);
         }
     }
 

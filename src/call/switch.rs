@@ -4,20 +4,24 @@
 use std::net::IpAddr;
 
 use super::event::{By, Fact, What};
+use super::gate::Gate;
 use super::lamps::Lamps;
 use super::leg::Call;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
 use super::scripts::Loads;
 use super::trace::{Detail, Traced};
+use super::trunk::Trunks;
 use super::{Input, Output};
 use crate::base::map::Keyed;
 use crate::base::{CallId, Cause, LegId, Map, Mono, Now, OpId, Rng, StreamId, Timers};
 use crate::directory::Directory;
 use crate::media;
 use crate::sip::auth::Guard;
+use crate::sip::defence::{Defence, Limits};
 use crate::sip::endpoint::Event;
-use crate::sip::registrar::Registrar;
+use crate::sip::invite::Ended;
+use crate::sip::registrar::{Registrar, Rules};
 use crate::sip::tx::Timing;
 use crate::sip::{Endpoint, invite};
 
@@ -28,6 +32,20 @@ pub struct Settings {
     pub realm: String,
     /// The address that stands in Via, Contact and SDP instead of the flow's own.
     pub advertise: Option<IpAddr>,
+    /// Whether SIP comes and goes over IPv6, and not over IPv4.
+    pub is_v6: bool,
+    /// How much anybody may ask.
+    pub limits: Limits,
+    /// How phones register.
+    pub rules: Rules,
+}
+
+impl Settings {
+    /// The usual ones.
+    pub fn new(realm: &str) -> Self {
+        let (limits, rules) = (Limits::default(), Rules::default());
+        Self { realm: realm.to_owned(), advertise: None, is_v6: false, limits, rules }
+    }
 }
 
 /// How much a switch holds, for people who watch it and tests that look for leftovers.
@@ -47,6 +65,8 @@ pub struct Census {
     pub bindings: usize,
     /// Subscriptions of lamps and the like.
     pub subscriptions: usize,
+    /// Trunks that still tell their carriers that they go.
+    pub leaving: usize,
     /// RTP ports that are free.
     pub ports_free: usize,
     /// RTP ports that were offered.
@@ -59,8 +79,10 @@ pub struct Switch<P> {
     pub(super) rng: Rng,
     pub(super) endpoint: Endpoint,
     pub(super) guard: Guard,
+    pub(super) gate: Gate,
     pub(super) registrar: Registrar,
     pub(super) lamps: Lamps,
+    pub(super) trunks: Trunks,
     pub(super) directory: Directory,
     pub(super) plan: P,
     pub(super) loads: Loads,
@@ -96,8 +118,10 @@ impl<P: Plan> Switch<P> {
         Self {
             endpoint: Endpoint::new(Timing::default(), rng.fork(), settings.advertise),
             guard: Guard::new(&mut rng, &settings.realm),
-            registrar: Registrar::default(),
+            gate: Gate::new(Defence::new(hash, settings.limits), hash),
+            registrar: Registrar::new(settings.rules),
             lamps: Lamps::new(hash),
+            trunks: Trunks::new(rng.fork(), settings.is_v6, settings.advertise.is_none()),
             directory: Directory::default(),
             plan,
             loads: Loads::default(),
@@ -118,20 +142,29 @@ impl<P: Plan> Switch<P> {
     pub fn handle(&mut self, now: Now, input: Input, out: &mut Vec<Output>) {
         let start = out.len();
         match input {
-            Input::Message { flow, bytes } => self.endpoint.receive(now.mono, flow, bytes),
-            Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
+            Input::Message { flow, bytes } => self.message(now, flow, bytes),
+            Input::Connected { flow, identities } => {
+                self.endpoint.connected(flow, identities);
+                self.trunk_connected(now, flow);
+            }
+            Input::Disconnected { flow } => {
+                self.endpoint.disconnected(now.mono, flow);
+                self.trunk_disconnected(now, flow, out);
+            }
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.provision(now, delta, out),
             Input::Scripts(scripts) => self.load(now, scripts, out),
-            Input::Restored(kept) => self.registrar.restore(now.mono, kept),
+            Input::Restored(kept) => self.restored(now, kept),
             Input::Watched(it) => self.watched_before(now, it),
             Input::Ask { ticket, question } => {
                 let answer = self.asked(now, question, out);
                 out.push(Output::Told { ticket, answer });
             }
             Input::Behind(behind) => self.behind = behind,
+            Input::Overloaded(overloaded) => self.gate.defence.overload(overloaded),
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
-            Input::Dns(..) => {} // TODO(dns): trunks ask
+            Input::Dns(question, answer) => self.dns_answered(now, question, answer, out),
+            Input::Routed { remote, local } => self.routed(now, remote, local, out),
             Input::Shutdown => self.shut_down(now, out),
         }
         self.settle(now, start, out);
@@ -147,6 +180,8 @@ impl<P: Plan> Switch<P> {
         while let Some((extension, contact)) = self.registrar.expire(now.mono) {
             tell(out, now, None, What::Expired { extension, contact });
         }
+        self.trunks_due(now, out);
+        self.keep_alive(now);
         self.tell_resumed(now);
         self.plan.handle_timeout(now);
         self.settle(now, start, out);
@@ -162,6 +197,7 @@ impl<P: Plan> Switch<P> {
             self.timers.next(),
             self.registrar.poll_timeout(),
             self.lamps.poll_timeout(),
+            self.trunks.poll_timeout(),
             self.plan.poll_timeout(),
         ];
         next.into_iter().flatten().min()
@@ -177,6 +213,7 @@ impl<P: Plan> Switch<P> {
             ops: self.ops.len(),
             bindings: self.registrar.len(),
             subscriptions: self.endpoint.subscriptions(),
+            leaving: self.trunks.leaving(),
             ports_free: self.ports.free(),
             ports: self.ports.offered(),
         }
@@ -195,8 +232,11 @@ impl<P: Plan> Switch<P> {
                 match event {
                     Event::Stranger(request) => self.arrived(now, request, out),
                     Event::Leg(leg, event) => self.leg_event(now, leg, event, out),
+                    Event::Alive(flow, phone, branch) => {
+                        self.registrar.alive(now.mono, flow, phone, &branch);
+                    }
                     Event::Subscription(id, event) => self.subscription_event(now, id, event, out),
-                    Event::Answered(..) => {}
+                    Event::Answered(ask, reply) => self.carrier_answered(now, ask, reply, out),
                 }
                 continue;
             }
@@ -218,8 +258,14 @@ impl<P: Plan> Switch<P> {
             invite::Event::Ringing { .. } => self.callee_rings(now, id, leg, out),
             invite::Event::Accepted { sdp } => self.callee_answered(now, id, leg, sdp, out),
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
-            invite::Event::Acked => {}
-            invite::Event::Offered { sdp } => self.reoffered(now, id, leg, sdp, out),
+            invite::Event::Acked { sdp } => self.acked(now, id, leg, sdp, out),
+            invite::Event::Offered { sdp } => self.offered(now, id, leg, sdp, out),
+            invite::Event::Withdrawn => self.withdrawn(now, id, leg, out),
+            invite::Event::Modified { sdp } => self.modified(now, id, leg, sdp, out),
+            invite::Event::NotModified { status } => self.not_modified(now, id, leg, status, out),
+            invite::Event::Ended(Ended::Gone) => {
+                self.leg_left(now, id, leg, Cause::Lost, By::House, out);
+            }
             invite::Event::Ended(_) => {
                 self.leg_left(now, id, leg, Cause::Hangup, By::Peer, out);
             }
@@ -250,9 +296,7 @@ impl<P: Plan> Switch<P> {
             Step::Loaded { generation, result } => self.loaded(now, generation, result, out),
             Step::Do { call, id, op, at } => self.begin_op(now, call, id, op, at, out),
             Step::Cancel { call, id } => self.cancel_op(now, call, id, out),
-            Step::Log { call, text, at } => {
-                tell(out, now, Some(call), What::Said { text, at });
-            }
+            Step::Log { call, text, at } => self.said(now, call, text, at, out),
             Step::Handled { call, end } => self.handled(now, call, end, out),
             Step::Over { call } => self.forget_call(call),
         }
@@ -262,6 +306,7 @@ impl<P: Plan> Switch<P> {
     pub(super) fn forget_call(&mut self, id: CallId) {
         let Some(over) = self.calls.remove(&id) else { return };
         self.loads.ended(over.generation);
+        self.gate.ended(id, &over.from);
         for op in over.sleeps {
             self.ops.remove(&op);
             self.timers.set(op, None);
@@ -270,6 +315,7 @@ impl<P: Plan> Switch<P> {
 
     fn shut_down(&mut self, now: Now, out: &mut Vec<Output>) {
         self.closing = true;
+        self.leave_trunks(now, out);
         let mut all: Vec<CallId> = self.calls.keys().copied().collect();
         all.sort_unstable();
         for call in all {
@@ -279,7 +325,9 @@ impl<P: Plan> Switch<P> {
 
     /// Moves what SIP wants to send to the outputs, behind what stands there already.
     pub(super) fn flush(&mut self, out: &mut Vec<Output>) {
+        out.extend(self.endpoint.wanted.drain(..).map(Output::Connect));
         out.extend(self.endpoint.trusted.drain(..).map(|flow| Output::Trusted { flow }));
+        out.extend(self.endpoint.surplus.drain(..).map(|flow| Output::Close { flow }));
         out.extend(self.endpoint.sends.drain(..).map(|(flow, bytes)| Output::Send { flow, bytes }));
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 
+use super::event::What;
 use super::plan::{End, Generation, NoRoute, State, View};
 use super::*;
 use crate::base::{CallId, Cause, Mono, Now, OpId, Rng, StreamId};
@@ -90,16 +91,99 @@ fn a_later_offer_keeps_the_codec_that_both_legs_speak_and_raises_the_version() {
 }
 
 #[test]
-fn a_later_offer_without_the_codec_is_refused_and_the_call_goes_on() {
+fn a_later_offer_without_the_partners_codec_is_answered_with_what_came_of_it() {
+    let mut it = House::with_phones(&[BOB]);
+    let ok = it.talk("8");
+    it.hears(ANN, &later("INVITE", 2, &ok, &OFFER.replace("0 8", "0")));
+    let asked = it.last(BOB);
+    assert!(asked.starts_with("INVITE ") && asked.contains("RTP/AVP 0 "), "{asked}");
+    assert!(it.last(ANN).starts_with("SIP/2.0 100"), "she waits for Bob");
+    it.hears(BOB, &answer(&asked, "200 OK", "0"));
+    let again = it.last(ANN);
+    assert!(again.starts_with("SIP/2.0 200") && again.contains("RTP/AVP 0\r\n"), "{again}");
+    assert_eq!(version(&again), version(&ok) + 1);
+    assert_eq!(it.agreed[it.agreed.len() - 2..], [(1, Codec::Pcmu), (0, Codec::Pcmu)]);
+    // The same the other way, and the version that Bob sees rises with each description.
+    it.hears(ANN, &later("ACK", 2, &ok, ""));
+    it.hears(ANN, &later("INVITE", 3, &ok, &OFFER.replace("0 8", "8")));
+    assert_eq!(version(&it.last(BOB)), version(&asked) + 1);
+}
+
+#[test]
+fn a_later_offer_that_the_partner_refuses_is_refused_and_all_stays() {
     let mut it = House::with_phones(&[BOB]);
     let ok = it.talk("8");
     let agreed = it.agreed.clone();
     it.hears(ANN, &later("INVITE", 2, &ok, &OFFER.replace("0 8", "0")));
+    let asked = it.last(BOB);
+    it.hears(BOB, &answer(&asked, "488 Not Acceptable Here", ""));
     assert!(it.last(ANN).starts_with("SIP/2.0 488"));
     assert_eq!((it.agreed.len(), it.switch.census().calls), (agreed.len(), 1));
     it.hears(ANN, &later("ACK", 2, &ok, ""));
     it.hears(ANN, &later("BYE", 3, &ok, ""));
     assert!(it.last(BOB).starts_with("BYE "));
+}
+
+#[test]
+fn a_later_offer_that_is_withdrawn_is_taken_back_from_the_partner() {
+    let mut it = House::with_phones(&[BOB]);
+    let ok = it.talk("8");
+    let offer = later("INVITE", 2, &ok, &OFFER.replace("0 8", "0"));
+    it.hears(ANN, &offer);
+    let asked = it.last(BOB);
+    let cancel = later("CANCEL", 2, &ok, "").replace("z9hG4bKCANCEL2", "z9hG4bKINVITE2");
+    it.hears(ANN, &cancel);
+    assert!(it.last(ANN).starts_with("SIP/2.0 487"));
+    it.hears(BOB, &answer(&asked, "200 OK", "0"));
+    let back = it.last(BOB);
+    assert!(back.starts_with("INVITE ") && back.contains("RTP/AVP 8 "), "{back}");
+    it.hears(BOB, &answer(&back, "200 OK", "8"));
+    assert_eq!(it.agreed.last(), Some(&(1, Codec::Pcma)));
+}
+
+#[test]
+fn two_later_offers_at_once_meet_in_a_codec_of_both_or_one_is_refused() {
+    for (theirs, anns, bobs) in [("0", "200", "200"), ("9", "100", "488")] {
+        let mut it = House::with_phones(&[BOB]);
+        let ok = it.talk("8");
+        let ack = it.last(BOB);
+        it.hears(ANN, &later("INVITE", 2, &ok, &OFFER.replace("0 8", "0")));
+        let asked = it.last(BOB);
+        it.hears(BOB, &answer(&asked, "491 Request Pending", ""));
+        let said = it.hears(BOB, &from_bob("INVITE", 1, &ack, &OFFER.replace("0 8", theirs)));
+        assert!(said[1].starts_with(&format!("SIP/2.0 {bobs}")), "{theirs}: {said:?}");
+        assert!(it.last(ANN).starts_with(&format!("SIP/2.0 {anns}")), "{theirs}");
+        // Ann still waits, so Bob is asked again.
+        assert_eq!(said.get(2).is_some_and(|it| it.starts_with("INVITE ")), theirs == "9");
+    }
+}
+
+#[test]
+fn a_fax_within_a_call_is_refused_and_the_call_goes_on() {
+    let mut it = House::with_phones(&[BOB]);
+    let ok = it.talk("8");
+    let fax = OFFER.replace("m=audio 4000 RTP/AVP 0 8", "m=image 4010 udptl t38");
+    it.hears(ANN, &later("INVITE", 2, &ok, &fax));
+    assert!(it.last(ANN).starts_with("SIP/2.0 488"));
+    assert!(it.last(BOB).starts_with("ACK "), "Bob hears nothing of it");
+    it.hears(ANN, &later("ACK", 2, &ok, ""));
+    it.hears(ANN, &later("INVITE", 3, &ok, &format!("{OFFER}m=video 4020 RTP/AVP 34\r\n")));
+    let beside = it.last(ANN);
+    assert!(beside.starts_with("SIP/2.0 200") && beside.contains("m=video 0 "), "{beside}");
+}
+
+#[test]
+fn who_hides_is_known_to_us_and_to_nobody_else() {
+    let mut it = House::with_phones(&[BOB]);
+    let hidden = invite(70, OFFER)
+        .replace("From: <sip:1001@house>", "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>");
+    it.asks(ANN, "1001", &hidden);
+    let rung = it.last(BOB);
+    assert!(rung.starts_with("INVITE ") && !rung.contains("1001"), "{rung}");
+    assert!(rung.contains("From: <sip:anonymous@anonymous.invalid>;tag="), "{rung}");
+    it.asks_itself(Question::Calls { skip: 0, take: 1 });
+    let Some(Answer::Calls(calls, 1)) = it.answers.pop() else { panic!("{:?}", it.answers) };
+    assert_eq!(calls[0].legs[0].party, "1001");
 }
 
 #[test]
@@ -200,6 +284,94 @@ fn who_asks_sees_the_call_and_may_hang_it_up_once() {
     assert_eq!(phones[0].number, "1002");
 }
 
+#[test]
+fn a_phone_that_stops_answering_is_offline_until_it_answers_again() {
+    let mut house = House::new();
+    let nat = register("1002", BOB).replace(&format!("1002@{BOB}>"), "1002@192.168.1.7>");
+    assert_eq!(house.asks(BOB, "1002", &nat), ["SIP/2.0 200 OK"]);
+    let is_asked = |house: &mut House| {
+        for _ in 0..60 {
+            house.sent.remove(BOB);
+            house.sleeps(Duration::from_secs(1));
+            if house.sent.get(BOB).is_some_and(|it| it.starts_with("OPTIONS sip:1002@192.")) {
+                return house.last(BOB);
+            }
+        }
+        panic!("it is not asked");
+    };
+    let question = is_asked(&mut house);
+    house.hears(BOB, &answer(&question, "405 Method Not Allowed", ""));
+    (0..4).for_each(|_| _ = is_asked(&mut house));
+    assert_eq!(house.switch.census().transactions, 0);
+    let refused = house.asks(ANN, "1001", &invite(70, OFFER));
+    assert_eq!(refused.last().unwrap(), "SIP/2.0 480 Temporarily Unavailable");
+    house.asks_itself(Question::Phones { skip: 0, take: 10 });
+    let Some(Answer::Phones(phones, _)) = house.answers.pop() else { panic!("no phones") };
+    assert!(!phones[0].reachable && phones[0].round_trip.is_some(), "{phones:?}");
+
+    let question = is_asked(&mut house);
+    house.hears(BOB, &answer(&question, "200 OK", ""));
+    house.asks_itself(Question::Phones { skip: 0, take: 10 });
+    let Some(Answer::Phones(phones, _)) = house.answers.pop() else { panic!("no phones") };
+    assert!(phones[0].reachable, "{phones:?}");
+}
+
+#[test]
+fn a_script_that_writes_without_end_is_cut_short() {
+    let mut house = House::with_phones(&[BOB]);
+    house.asks(ANN, "1001", &invite(70, OFFER));
+    let call = house.switch.plan.ops[&OpId(1)];
+    let line = |nth: u32| Step::Log { call, text: nth.to_string(), at: plan::Place::default() };
+    let write = |house: &mut House, nth| {
+        let mut out = Vec::new();
+        house.switch.step(house.now, line(nth), &mut out);
+        let said = |it: &Output| match it {
+            Output::Fact(Fact { what: What::Said { text, .. }, .. }) => Some(text.clone()),
+            _ => None,
+        };
+        out.iter().find_map(said)
+    };
+    let written = (0..10_000).filter(|nth| write(&mut house, *nth).is_some()).count();
+    assert_eq!(written, 200);
+    house.now.mono = house.now.mono + Duration::from_millis(50);
+    let next = write(&mut house, 7).expect("one comes back");
+    assert_eq!(next, "7 (9800 lines before this one were left out)");
+}
+
+#[test]
+fn an_account_begins_so_many_calls_and_the_next_one_when_one_is_over() {
+    let mut house = House::with_phones(&[BOB]);
+    house.switch.gate.began("1001");
+    (1..50).for_each(|_| house.switch.gate.began("1001"));
+    let refused = house.asks(ANN, "1001", &invite(70, OFFER));
+    assert_eq!(refused, ["SIP/2.0 503 Service Unavailable"]);
+    assert!(house.last(ANN).contains("Retry-After: 5"));
+    assert_eq!(house.switch.census().calls, 0);
+    house.switch.gate.ended(CallId(1), "1001");
+    let again =
+        invite(70, OFFER).replace("Call-ID: a", "Call-ID: b").replace("z9hG4bKi", "z9hG4bKj");
+    assert_eq!(house.asks(ANN, "1001", &again)[0], "SIP/2.0 100 Trying");
+}
+
+#[test]
+fn a_restored_phone_need_not_prove_itself_amid_a_flood() {
+    let mut house = House::with_phones(&[BOB]);
+    let kept = house.kept.pop().unwrap().1.unwrap();
+    let mut house = House::new();
+    house.takes(Input::Restored(kept));
+    let soon = house.now.mono + Duration::from_secs(1);
+    for nth in 0..10_000_u32 {
+        let [_, _, high, low] = nth.to_be_bytes();
+        let (local, remote) = (([10, 0, 0, 1], 5060).into(), ([11, high, low, 1], 5060).into());
+        let flow = Flow { transport: Transport::Udp, local, remote };
+        house.switch.gate.defence.admits(soon, flow);
+    }
+    let newcomer = house.hears("12.0.0.1:5060", &register("1001", "12.0.0.1:5060"));
+    assert_eq!(newcomer, Vec::<String>::new(), "strangers have to wait");
+    let again = register("1002", BOB).replace("CSeq: 1", "CSeq: 2");
+    assert_eq!(house.asks(BOB, "1002", &again), ["SIP/2.0 200 OK"]);
+}
+
 const ANN: &str = "10.0.0.2:5060";
 const BOB: &str = "10.0.0.3:5060";
 const CELL: &str = "10.0.0.4:5060";
@@ -223,7 +395,7 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let settings = Settings { realm: "house".to_owned(), advertise: None };
+        let settings = Settings::new("house");
         let mut it = Self {
             switch: Switch::new(settings, Rng::from_seed(1), Rings::default()),
             now: Now::default(),
@@ -337,7 +509,9 @@ impl House {
                 Output::Fact(_)
                 | Output::Watch { .. }
                 | Output::Traced(_)
-                | Output::Trusted { .. } => {}
+                | Output::Trusted { .. }
+                | Output::Connect(_)
+                | Output::Close { .. } => {}
             }
         }
         self.sent.extend(sent.iter().cloned());
@@ -458,6 +632,20 @@ fn later(method: &str, number: u32, ok: &str, body: &str) -> String {
     )
 }
 
+/// A request of Bob's within the call in which he got this ACK.
+fn from_bob(method: &str, number: u32, ack: &str, body: &str) -> String {
+    let [to, from] = [line(ack, "From"), line(ack, "To")];
+    let (from, to) = (from.replace("To:", "From:"), to.replace("From:", "To:"));
+    let call_id = line(ack, "Call-ID");
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    format!(
+        "{method} sip:10.0.0.1:5060 SIP/2.0\r\n\
+         Via: SIP/2.0/UDP {BOB};branch=z9hG4bK{method}{number}\r\nMax-Forwards: 70\r\n\
+         {from}\r\n{to}\r\n{call_id}\r\nCSeq: {number} {method}\r\n\
+         Contact: <sip:1002@{BOB}>\r\n{kind}\r\n{body}"
+    )
+}
+
 /// What a phone of Bob's says to our INVITE; with a payload type, its answer has that one.
 fn answer(invite: &str, status: &str, payload_type: &str) -> String {
     let [via, from, to, call_id, cseq] =
@@ -466,8 +654,9 @@ fn answer(invite: &str, status: &str, payload_type: &str) -> String {
         "" => String::new(),
         _ => OFFER.replace("0 8", payload_type),
     };
+    let to = if to.contains(";tag=") { to } else { to + ";tag=bob" };
     format!(
-        "SIP/2.0 {status}\r\n{via}\r\n{from}\r\n{to};tag=bob\r\n{call_id}\r\n{cseq}\r\n\
+        "SIP/2.0 {status}\r\n{via}\r\n{from}\r\n{to}\r\n{call_id}\r\n{cseq}\r\n\
          Contact: <sip:1002@{BOB}>\r\nContent-Type: application/sdp\r\n\r\n{body}"
     )
 }

@@ -31,10 +31,11 @@ mod wrong;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use nearest::nearest;
 pub use read::{Draft, Entry};
-pub use value::PortRange;
+pub use value::{Clients, PortRange, TlsAt};
 pub use wrong::{Place, Warning, Wrong, Wrongs};
 
 /// Everything that can be set.
@@ -44,6 +45,19 @@ pub struct Settings {
     pub data: PathBuf,
     /// Where phones reach us.
     pub sip: SocketAddr,
+    /// Where phones reach us over TLS, as it was said.
+    sip_tls: TlsAt,
+    /// Certificates, each with its chain; none when we make one ourselves.
+    pub tls_cert: Vec<PathBuf>,
+    /// Their keys in the same order; none when each stands in its certificate's file.
+    pub tls_key: Vec<PathBuf>,
+    /// Who may sign the certificates of clients; without it none is asked for.
+    pub tls_client_ca: Option<PathBuf>,
+    /// What a client without a certificate meets.
+    pub tls_client: Option<Clients>,
+    /// Who may sign the certificates of servers that we connect to; without it those whom the
+    /// system believes.
+    pub tls_ca: Option<PathBuf>,
     /// Where monitors and programs reach us.
     pub http: SocketAddr,
     /// The ports that audio flows through.
@@ -54,6 +68,26 @@ pub struct Settings {
     pub scripts: Option<PathBuf>,
     /// How many bytes of the traces of calls are remembered; none when zero.
     pub trace_bytes: usize,
+    /// Messages a second of each address at which nobody is known.
+    pub stranger_rate: u32,
+    /// Requests a second of each address at which somebody is known.
+    pub source_rate: u32,
+    /// Registrations a second of each extension.
+    pub register_rate: u32,
+    /// New calls a second of each extension.
+    pub call_rate: u32,
+    /// Calls at once that each extension has begun.
+    pub calls_per_extension: u32,
+    /// Connections at once of each extension.
+    pub connections_per_extension: u32,
+    /// Whether strangers who call themselves a known scanner get no answer.
+    pub drop_scanners: bool,
+    /// How often phones behind NAT are asked whether they are still there; never when zero.
+    pub keep_alive: Duration,
+    /// The shortest registration, in seconds.
+    pub expires_min: u32,
+    /// The longest registration, in seconds.
+    pub expires_max: u32,
     /// The file that these settings were read from.
     pub config: Option<PathBuf>,
     /// Where each setting was said that does not have its default.
@@ -92,6 +126,51 @@ pub const SETTINGS: &[Setting] = &[
         take: |to, text| value::socket(text).map(|it| to.sip = it),
     },
     Setting {
+        name: "sip-tls",
+        value: "ADDR:PORT",
+        default: None,
+        doc: "Where phones reach us over TLS, or off; without it --sip's address, one port above.",
+        take: |to, text| TlsAt::parse(text).map(|it| to.sip_tls = it),
+    },
+    Setting {
+        name: "tls-cert",
+        value: "FILE,...",
+        default: None,
+        doc: "Certificates (PEM, chain included), chosen by the name that a phone asks for; the \
+              first for all other names. Without it DATA/tls.pem, made on the first start.",
+        take: |to, text| value::files(text).map(|it| to.tls_cert = it),
+    },
+    Setting {
+        name: "tls-key",
+        value: "FILE,...",
+        default: None,
+        doc: "Their keys (PEM), in the same order; without it each stands in its certificate's file.",
+        take: |to, text| value::files(text).map(|it| to.tls_key = it),
+    },
+    Setting {
+        name: "tls-client-ca",
+        value: "FILE",
+        default: None,
+        doc: "Who signs the certificates of phones (PEM); without it none is asked for one.",
+        take: |to, text| value::file(text).map(|it| to.tls_client_ca = Some(it)),
+    },
+    Setting {
+        name: "tls-client",
+        value: "require|ask",
+        default: None,
+        doc: "With --tls-client-ca: a phone without a certificate is sent away (require, which is \
+              meant when nothing is said), or its password is enough (ask).",
+        take: |to, text| Clients::parse(text).map(|it| to.tls_client = Some(it)),
+    },
+    Setting {
+        name: "tls-ca",
+        value: "FILE",
+        default: None,
+        doc: "Who signs the certificates of servers that we connect to (PEM); without it those whom \
+              the system believes.",
+        take: |to, text| value::file(text).map(|it| to.tls_ca = Some(it)),
+    },
+    Setting {
         name: "http",
         value: "ADDR:PORT",
         default: Some("127.0.0.1:8080"),
@@ -125,6 +204,76 @@ pub const SETTINGS: &[Setting] = &[
         default: Some("16M"),
         doc: "How much of the calls' traces is remembered; the oldest goes first. 0: nothing.",
         take: |to, text| value::size(text).map(|it| to.trace_bytes = it),
+    },
+    Setting {
+        name: "stranger-rate",
+        value: "N",
+        default: Some("20"),
+        doc: "Messages a second of an address where nobody is known; more are dropped. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.stranger_rate = it),
+    },
+    Setting {
+        name: "source-rate",
+        value: "N",
+        default: Some("1000"),
+        doc: "Requests a second of an address where somebody is known; more get 503. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.source_rate = it),
+    },
+    Setting {
+        name: "register-rate",
+        value: "N",
+        default: Some("10"),
+        doc: "Registrations a second of each extension. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.register_rate = it),
+    },
+    Setting {
+        name: "call-rate",
+        value: "N",
+        default: Some("10"),
+        doc: "New calls a second of each extension. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.call_rate = it),
+    },
+    Setting {
+        name: "calls-per-extension",
+        value: "N",
+        default: Some("50"),
+        doc: "Calls at once that each extension has begun. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.calls_per_extension = it),
+    },
+    Setting {
+        name: "connections-per-extension",
+        value: "N",
+        default: Some("20"),
+        doc: "TCP connections at once of each extension; the oldest goes. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.connections_per_extension = it),
+    },
+    Setting {
+        name: "drop-scanners",
+        value: "YES|NO",
+        default: Some("yes"),
+        doc: "Whether strangers who call themselves a known scanner get no answer.",
+        take: |to, text| value::yes_or_no(text).map(|it| to.drop_scanners = it),
+    },
+    Setting {
+        name: "keep-alive",
+        value: "SECONDS",
+        default: Some("25"),
+        doc: "How often phones behind NAT are asked whether they are still there. 0: never.",
+        take: |to, text| value::interval(text).map(|it| to.keep_alive = it),
+    },
+    Setting {
+        name: "expires-min",
+        value: "SECONDS",
+        default: Some("30"),
+        doc: "The shortest registration; phones that ask for less are told to ask for it.",
+        take: |to, text| value::lifetime(text).map(|it| to.expires_min = it),
+    },
+    Setting {
+        name: "expires-max",
+        value: "SECONDS",
+        default: Some("3600"),
+        doc: "The longest registration; longer wishes are cut to it.",
+        take: |to, text| value::lifetime(text).map(|it| to.expires_max = it),
     },
     Setting {
         name: CONFIG,
@@ -185,11 +334,27 @@ impl Settings {
         let mut settings = Self {
             data: PathBuf::new(),
             sip: nowhere,
+            sip_tls: TlsAt::Above,
+            tls_cert: Vec::new(),
+            tls_key: Vec::new(),
+            tls_client_ca: None,
+            tls_client: None,
+            tls_ca: None,
             http: nowhere,
             rtp: PortRange { low: 0, high: 0 },
             advertise: None,
             scripts: None,
             trace_bytes: 0,
+            stranger_rate: 0,
+            source_rate: 0,
+            register_rate: 0,
+            call_rate: 0,
+            calls_per_extension: 0,
+            connections_per_extension: 0,
+            drop_scanners: false,
+            keep_alive: Duration::ZERO,
+            expires_min: 0,
+            expires_max: 0,
             config: None,
             places: Vec::new(),
         };
@@ -198,6 +363,19 @@ impl Settings {
             taken.expect("the defaults in the records are right");
         }
         settings
+    }
+
+    /// Where phones reach us over TLS, if they do.
+    pub fn sip_tls(&self) -> Option<SocketAddr> {
+        match self.sip_tls {
+            TlsAt::At(it) => Some(it),
+            // Whoever lets the system choose one port has it choose both.
+            TlsAt::Above if self.sip.port() == 0 => Some(self.sip),
+            TlsAt::Above => {
+                self.sip.port().checked_add(1).map(|port| SocketAddr::new(self.sip.ip(), port))
+            }
+            TlsAt::Off => None,
+        }
     }
 
     /// Where a setting was said.
@@ -243,5 +421,11 @@ mod tests {
         assert_eq!(settings.rtp.to_string(), "16384-20479");
         assert_eq!((settings.advertise, settings.scripts), (None, None));
         assert_eq!(settings.trace_bytes, 16 << 20);
+        assert_eq!((settings.stranger_rate, settings.source_rate), (20, 1_000));
+        assert_eq!((settings.register_rate, settings.call_rate), (10, 10));
+        assert_eq!((settings.calls_per_extension, settings.connections_per_extension), (50, 20));
+        assert!(settings.drop_scanners);
+        assert_eq!(settings.keep_alive, Duration::from_secs(25));
+        assert_eq!((settings.expires_min, settings.expires_max), (30, 3600));
     }
 }

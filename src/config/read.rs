@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::nearest::nearest;
-use super::{CONFIG, PREFIX, Place, SETTINGS, Setting, Settings, Warning, Wrong, Wrongs};
+use super::{CONFIG, Clients, PREFIX, Place, SETTINGS, Setting, Settings, Warning, Wrong, Wrongs};
 
 /// Variables that begin like ours and are read elsewhere: by the log, and by the tests.
 const OTHERS: [&str; 8] = ["ADMIN_KEY", "KEY", "KILLS", "PAGES", "LOG", "INTEROP", "SEED", "SEEDS"];
@@ -167,11 +167,29 @@ fn names() -> impl Iterator<Item = &'static str> {
 
 /// What settings must not do to each other.
 fn disagreement(settings: &Settings) -> Option<Wrong> {
-    let taken = settings.rtp.contains(settings.sip.port());
-    taken.then(|| {
+    let rtp_takes_sip = settings.rtp.contains(settings.sip.port()).then(|| {
         let want = format!("ports without {}, which --sip takes", settings.sip.port());
         settings.wrong("rtp", settings.rtp.to_string(), want)
-    })
+    });
+    rtp_takes_sip.or_else(|| tls_disagreement(settings))
+}
+
+/// The same of the settings for TLS.
+fn tls_disagreement(settings: &Settings) -> Option<Wrong> {
+    let Settings { tls_cert, tls_key, .. } = settings;
+    if !tls_key.is_empty() && tls_key.len() != tls_cert.len() {
+        let keys: Vec<_> = tls_key.iter().map(|it| it.display().to_string()).collect();
+        let want = match tls_cert.len() {
+            0 => "--tls-cert beside it".to_owned(),
+            1 => "one file, the key of the one of --tls-cert".to_owned(),
+            n => format!("{n} files, one for each of --tls-cert"),
+        };
+        return Some(settings.wrong("tls-key", keys.join(","), want));
+    }
+    let clients = settings.tls_client.filter(|_| settings.tls_client_ca.is_none())?;
+    let word = if clients == Clients::Ask { "ask" } else { "require" };
+    let want = "--tls-client-ca beside it: somebody must have signed what is asked for".to_owned();
+    Some(settings.wrong("tls-client", word.to_owned(), want))
 }
 
 #[cfg(test)]
@@ -199,11 +217,18 @@ mod tests {
 
     #[test]
     fn every_setting_has_a_flag_a_variable_and_all_but_one_a_key() {
-        for (setting, value) in SETTINGS.iter().map(|it| (it, it.default.unwrap_or("192.0.2.1"))) {
-            let environment = format!("{}={value}", setting.variable());
-            assert!(flags(&format!("{} {value}", setting.flag())).is_ok(), "{}", setting.name);
+        for setting in SETTINGS {
+            let (value, beside) = match setting.name {
+                "sip-tls" => ("off", ""),
+                "tls-key" => ("a.key", "MOONSWITCH_TLS_CERT=a.pem"),
+                "tls-client" => ("ask", "MOONSWITCH_TLS_CLIENT_CA=ca.pem"),
+                _ => (setting.default.unwrap_or("192.0.2.1"), ""),
+            };
+            let flag = format!("{} {value}", setting.flag());
+            assert!(check(&flag, beside, "").is_ok(), "{flag}");
+            let environment = format!("{}={value} {beside}", setting.variable());
             assert!(check("", &environment, "").is_ok(), "{environment}");
-            let from_file = check("", "", &format!("{} {value}", setting.name));
+            let from_file = check("", beside, &format!("{} {value}", setting.name));
             assert_eq!(from_file.is_ok(), setting.name != CONFIG, "{}", setting.name);
         }
     }
@@ -298,6 +323,41 @@ mod tests {
         assert_eq!(twice, Err(Wrong::Twice { setting: "sip" }.into()));
         for line in ["--sip", "--sip --http 127.0.0.1:0", "stray"] {
             assert!(flags(line).unwrap_err().is_usage(), "{line}");
+        }
+    }
+
+    #[test]
+    fn tls_is_one_port_above_sip_unless_it_is_said_where() {
+        for (line, at) in [
+            ("", Some("0.0.0.0:5061")),
+            ("--sip [::1]:5070", Some("[::1]:5071")),
+            ("--sip 127.0.0.1:0", Some("127.0.0.1:0")),
+            ("--sip 127.0.0.1:65535", None),
+            ("--sip 127.0.0.1:0 --sip-tls 10.0.0.1:443", Some("10.0.0.1:443")),
+            ("--sip-tls off", None),
+        ] {
+            let settings = flags(line).unwrap();
+            assert_eq!(settings.sip_tls().map(|it| it.to_string()).as_deref(), at, "{line}");
+        }
+        assert!(flags("--sip-tls 5061").unwrap_err().to_string().contains("or off"));
+    }
+
+    #[test]
+    fn each_certificate_has_one_key_and_who_asks_for_some_says_who_signs_them() {
+        let settings = flags("--tls-cert a.pem,b.pem --tls-key a.key,b.key").unwrap();
+        assert_eq!((settings.tls_cert.len(), settings.tls_key.len()), (2, 2));
+        assert!(flags("--tls-cert a.pem,b.pem").is_ok());
+        assert!(flags("--tls-client-ca ca.pem --tls-client ask").is_ok());
+        for (line, part) in [
+            ("--tls-key a.key", "--tls-cert beside it"),
+            ("--tls-cert a.pem --tls-key a.key,b.key", "one file"),
+            ("--tls-cert a.pem,b.pem --tls-key a.key", "2 files"),
+            ("--tls-cert a.pem,,b.pem", "with commas"),
+            ("--tls-client ask", "--tls-client-ca beside it"),
+            ("--tls-client-ca ca.pem --tls-client off", "require or ask"),
+        ] {
+            let wrong = flags(line).unwrap_err().to_string();
+            assert!(wrong.contains(part), "{line}: {wrong}");
         }
     }
 

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// UDP ports for audio: RTP on even ones, RTCP on the next (RFC 3550 §11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,48 @@ impl fmt::Display for PortRange {
     }
 }
 
+/// Where we listen for TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsAt {
+    /// On the port above that of plain SIP.
+    Above,
+    /// Here.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+impl TlsAt {
+    /// Reads `ADDR:PORT` or `off`.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text.parse() {
+            Ok(it) => Ok(Self::At(it)),
+            Err(_) if text == "off" => Ok(Self::Off),
+            Err(_) => Err("ADDR:PORT such as 0.0.0.0:5061 or [::1]:5061, or off"),
+        }
+    }
+}
+
+/// What a client without a certificate meets, where certificates are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clients {
+    /// It is sent away.
+    Require,
+    /// It is let in, and has its password to prove who it is.
+    Ask,
+}
+
+impl Clients {
+    /// Reads the word.
+    pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "require" => Ok(Self::Require),
+            "ask" => Ok(Self::Ask),
+            _ => Err("require or ask"),
+        }
+    }
+}
+
 /// Reads `ADDR:PORT`. Port 0 lets the system choose.
 pub(super) fn socket(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "ADDR:PORT such as 0.0.0.0:5060 or [::1]:5060")
@@ -80,6 +123,12 @@ pub(super) fn file(text: &str) -> Result<PathBuf, &'static str> {
     Ok(PathBuf::from(text))
 }
 
+/// Reads the names of files, with commas between them.
+pub(super) fn files(text: &str) -> Result<Vec<PathBuf>, &'static str> {
+    let each = text.split(',').map(|it| file(it.trim()));
+    each.collect::<Result<_, _>>().map_err(|_| "names of files, with commas between them")
+}
+
 /// Reads a number of bytes.
 pub(super) fn size(text: &str) -> Result<usize, &'static str> {
     const SHAPE: &str = "a number of bytes up to 4G, such as 16M, 512K or 0";
@@ -93,6 +142,38 @@ pub(super) fn size(text: &str) -> Result<usize, &'static str> {
     let digits = digits.filter(|it| it.bytes().all(|it| it.is_ascii_digit())).ok_or(SHAPE)?;
     let count: usize = digits.parse().map_err(|_| SHAPE)?;
     count.checked_mul(unit).filter(|it| *it <= MAX).ok_or(SHAPE)
+}
+
+/// Reads a number of things.
+pub(super) fn count(text: &str) -> Result<u32, &'static str> {
+    const SHAPE: &str = "a number from 0 (no limit) to 1000000";
+    let is_number = text.bytes().all(|it| it.is_ascii_digit());
+    text.parse().ok().filter(|it| is_number && *it <= 1_000_000).ok_or(SHAPE)
+}
+
+/// Reads how often something is done.
+pub(super) fn interval(text: &str) -> Result<Duration, &'static str> {
+    const SHAPE: &str = "seconds: 0 (never), or 5 to 3600";
+    let fits = |it: &u64| *it == 0 || (5..=3600).contains(it);
+    let is_number = text.bytes().all(|it| it.is_ascii_digit());
+    let seconds = text.parse().ok().filter(|it| is_number && fits(it)).ok_or(SHAPE)?;
+    Ok(Duration::from_secs(seconds))
+}
+
+/// Reads how long a registration holds, in seconds.
+pub(super) fn lifetime(text: &str) -> Result<u32, &'static str> {
+    const SHAPE: &str = "seconds from 10 to 86400";
+    let is_number = text.bytes().all(|it| it.is_ascii_digit());
+    text.parse().ok().filter(|it| is_number && (10..=86_400).contains(it)).ok_or(SHAPE)
+}
+
+/// Reads whether something is done.
+pub(super) fn yes_or_no(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "yes" | "true" => Ok(true),
+        "no" | "false" => Ok(false),
+        _ => Err("yes or no"),
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +206,19 @@ mod tests {
         assert!(address("0.0.0.0").is_err());
         assert!(address("239.1.1.1").is_err());
         assert!(address("pbx.example").is_err());
+    }
+
+    #[test]
+    fn limits_intervals_and_lifetimes_have_bounds() {
+        assert_eq!((count("0"), count("20"), count("1000000")), (Ok(0), Ok(20), Ok(1_000_000)));
+        assert!(["", "-1", "+1", "1.5", "1000001", "20/s"].iter().all(|it| count(it).is_err()));
+        assert_eq!(interval("25"), Ok(Duration::from_secs(25)));
+        assert_eq!(interval("0"), Ok(Duration::ZERO));
+        assert!(["4", "3601", "25s", "", "+25"].iter().all(|it| interval(it).is_err()));
+        assert_eq!((lifetime("10"), lifetime("86400")), (Ok(10), Ok(86_400)));
+        assert!(["0", "9", "86401", "", "1h"].iter().all(|it| lifetime(it).is_err()));
+        assert_eq!((yes_or_no("yes"), yes_or_no("false")), (Ok(true), Ok(false)));
+        assert!(yes_or_no("maybe").is_err());
     }
 
     #[test]

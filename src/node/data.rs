@@ -162,7 +162,7 @@ pub(super) fn local_key(data: &Path, rng: &mut Rng) -> Option<String> {
 }
 
 /// Writes a file that only we may read: beside first, so that nobody ever reads half of it.
-fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn write_secret(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let draft = path.with_extension("new");
     _ = fs::remove_file(&draft);
     let options = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft);

@@ -6,16 +6,18 @@ use crate::call::event::What;
 
 /// Writes one line.
 pub(super) fn log(fact: &Fact) {
-    let text = words(&fact.what);
-    if let What::ScriptFailed(_) | What::ScriptsRefused { .. } = fact.what {
-        return match fact.call {
-            Some(call) => tracing::warn!("{call} {text}"),
-            None => tracing::warn!("{text}"),
-        };
-    }
-    match fact.call {
-        Some(call) => tracing::info!("{call} {text}"),
-        None => tracing::info!("{text}"),
+    let Fact { call, what, .. } = fact;
+    // Words are found only for a line that somebody reads: phones refresh all day long.
+    match (what, call) {
+        (What::ScriptFailed(_) | What::ScriptsRefused { .. }, Some(call)) => {
+            tracing::warn!("{call} {}", words(what));
+        }
+        (What::ScriptFailed(_) | What::ScriptsRefused { .. }, None) => {
+            tracing::warn!("{}", words(what));
+        }
+        (What::Refreshed { .. }, _) => tracing::debug!("{}", words(what)),
+        (_, Some(call)) => tracing::info!("{call} {}", words(what)),
+        (_, None) => tracing::info!("{}", words(what)),
     }
 }
 
@@ -26,6 +28,9 @@ fn words(what: &What) -> String {
         }
         What::Registered { extension, contact, expires } => {
             format!("{extension:?} registered {contact:?} for {} s", expires.as_secs())
+        }
+        What::Refreshed { extension, contact, expires } => {
+            format!("{extension:?} stays at {contact:?} for {} s", expires.as_secs())
         }
         What::Expired { extension, contact } => {
             format!("registration of {extension:?} at {contact:?} ran out")
@@ -48,7 +53,7 @@ fn words(what: &What) -> String {
         What::Said { text, at } => format!("{at} says {text:?}"),
         What::ScriptFailed(error) => {
             let way: String = error.traceback.iter().map(|it| format!(" <- {it}")).collect();
-            format!("{} failed: {:?}{way:?}", error.at, error.message)
+            format!("{} failed: {:?}{}", error.at, error.message, way.escape_debug())
         }
         What::FellBack { to } => format!("goes on below, at {to}"),
         What::ScriptsLoaded { generation, source } => {

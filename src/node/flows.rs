@@ -8,7 +8,7 @@ use crate::sip::{Flow, Transport};
 pub(super) fn print(flow: Flow) -> Option<String> {
     match flow.transport {
         Transport::Udp => Some(format!("udp {} {}", flow.local, flow.remote)),
-        Transport::Tcp(_) => None,
+        Transport::Tcp(_) | Transport::Tls(_) => None,
     }
 }
 

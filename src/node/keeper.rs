@@ -4,54 +4,44 @@
 //! The switch never waits for it: what the queue does not take stays in the switch's [`Book`], and
 //! when too much waits there are no new calls until it is written. The keeper waits for the switch
 //! when the switch's queue is full; so of the two only one ever waits.
+//!
+//! [`Book`]: super::book::Book
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::base::{Mono, Now};
-use crate::call::event::What;
+use crate::base::Mono;
 use crate::call::{Answer, Fact, Input, Question, Ticket};
-use crate::directory::{ExtensionId, TenantId};
+use crate::directory::TenantId;
 use crate::rest::{Api, Finish, Reply, Request, Response, Sight};
-use crate::sip::registrar::Kept;
-use crate::sip::subscribe;
-use crate::store::{Change, Registration, Store, Subscription};
+use crate::store::{Change, Store};
 
+use super::book::{BEHIND, FACTS_GROUP};
 use super::clock::Clock;
-use super::flows;
 use super::post::Post;
 
 /// Jobs that may wait for the keeper.
 const JOBS_MAX: usize = 1024;
 /// Jobs that are taken before something is written.
 const BATCH: usize = 64;
-/// How long a fact may wait to be written, and how many make a group.
-const FACTS_WAIT: Duration = Duration::from_millis(50);
-const FACTS_GROUP: usize = 256;
-/// How long a phone may wait to be written, and how many make a group.
-const PHONES_WAIT: Duration = Duration::from_millis(500);
-const PHONES_GROUP: usize = 1024;
 /// After a write that failed the next one comes no sooner than this.
 const AGAIN: Duration = Duration::from_millis(500);
-/// Facts that may wait anywhere; with more there are no new calls.
-const BEHIND: usize = 10_000;
-/// With more than this what calls do is not written any more.
-const WAITING_MAX: usize = 200_000;
 /// How long the last facts may take to be written when we end.
 const CLOSING: Duration = Duration::from_millis(500);
 
 /// The way to the keeper for those who ask.
 #[derive(Clone, Debug)]
 pub(super) struct Keeper {
-    jobs: SyncSender<Job>,
-    waiting: Arc<AtomicUsize>,
-    counter: Arc<Counter>,
+    pub(super) jobs: SyncSender<Job>,
+    /// Facts that are noted and not written.
+    pub(super) waiting: Arc<AtomicUsize>,
+    pub(super) counter: Arc<Counter>,
 }
 
 /// Where answers of the switch are waited for.
@@ -59,15 +49,6 @@ pub(super) struct Keeper {
 pub(super) struct Counter {
     next: AtomicU64,
     open: Mutex<BTreeMap<Ticket, oneshot::Sender<Answer>>>,
-}
-
-/// What happened, on its way from the switch to the keeper.
-#[derive(Debug)]
-pub(super) struct Book {
-    keeper: Keeper,
-    facts: Vec<Fact>,
-    phones: Vec<Change>,
-    lost: u64,
 }
 
 /// What the keeper's thread works with.
@@ -100,11 +81,16 @@ pub(super) enum Served {
     Look(Sight),
 }
 
+/// What the keeper is asked to do.
 #[derive(Debug)]
-enum Job {
+pub(super) enum Job {
+    /// To write facts, all of them in one transaction.
     Facts(Vec<Fact>),
+    /// To write which phones there are.
     Phones(Vec<Change>),
+    /// To answer a request.
     Request(Box<Request>, oneshot::Sender<Served>),
+    /// To write everything and say so.
     Close(SyncSender<()>),
 }
 
@@ -178,11 +164,6 @@ impl Keeper {
         Arc::clone(&self.counter)
     }
 
-    /// A book for the switch to write in.
-    pub(super) fn book(&self) -> Book {
-        Book { keeper: self.clone(), facts: Vec::new(), phones: Vec::new(), lost: 0 }
-    }
-
     /// Has everything written that was handed over. When the disk does not take it, so be it.
     pub(super) fn close(&self) {
         let (done, written) = sync_channel(1);
@@ -213,128 +194,18 @@ impl Counter {
     }
 }
 
-impl Book {
-    /// Takes a fact down. Those without a call are for the log alone.
-    pub(super) fn note(&mut self, fact: Fact) {
-        if fact.call.is_none() {
-            return;
-        }
-        if self.keeper.waiting.load(Ordering::Relaxed) >= WAITING_MAX {
-            self.lost += 1;
-            if self.lost.is_power_of_two() {
-                tracing::error!("{} facts are lost: they cannot be written", self.lost);
-            }
-            return;
-        }
-        self.keeper.waiting.fetch_add(1, Ordering::Relaxed);
-        self.facts.push(fact);
-    }
-
-    /// Takes down that a phone has come, stayed or gone.
-    pub(super) fn phone(
-        &mut self,
-        now: Now,
-        (tenant, extension): (TenantId, ExtensionId),
-        contact: String,
-        kept: Option<Kept>,
-    ) {
-        if self.phones.len() >= WAITING_MAX {
-            return;
-        }
-        let gone = Change::Gone { tenant, extension, contact: contact.clone() };
-        let change = kept.and_then(|it| {
-            let left = u64::try_from(it.left.as_micros()).unwrap_or_default();
-            Some(Change::Put(Registration {
-                tenant,
-                extension,
-                contact,
-                flow: flows::print(it.binding.flow)?,
-                expires: crate::base::Wall(now.wall.0.saturating_add(left)),
-                call_id: it.call_id,
-                cseq: it.cseq,
-                instance: it.instance,
-            }))
-        });
-        self.phones.push(change.unwrap_or(gone));
-    }
-
-    /// Takes down that somebody watches, goes on watching or has stopped.
-    pub(super) fn watch(
-        &mut self,
-        now: Now,
-        (tenant, extension): (TenantId, ExtensionId),
-        name: String,
-        kept: Option<subscribe::Kept>,
-    ) {
-        if self.phones.len() >= WAITING_MAX {
-            return;
-        }
-        let gone = Change::WatchGone { tenant, name: name.clone() };
-        let change = kept.and_then(|it| {
-            let left = u64::try_from(it.left.as_micros()).unwrap_or_default();
-            Some(Change::Watch(Subscription {
-                name,
-                tenant,
-                extension,
-                package: it.topic.package.word().to_owned(),
-                resource: it.topic.resource,
-                entity: it.topic.entity,
-                event_id: it.topic.id,
-                dialog: it.dialog,
-                flow: flows::print(it.flow)?,
-                version: it.version,
-                expires: crate::base::Wall(now.wall.0.saturating_add(left)),
-            }))
-        });
-        self.phones.push(change.unwrap_or(gone));
-    }
-
-    /// Hands over what was taken down, as far as the keeper takes it; whether all of it was.
-    pub(super) fn hand_over(&mut self) -> bool {
-        if !self.facts.is_empty()
-            && let Err(TrySendError::Full(Job::Facts(facts))) =
-                self.keeper.jobs.try_send(Job::Facts(std::mem::take(&mut self.facts)))
-        {
-            self.facts = facts;
-        }
-        if !self.phones.is_empty()
-            && let Err(TrySendError::Full(Job::Phones(phones))) =
-                self.keeper.jobs.try_send(Job::Phones(std::mem::take(&mut self.phones)))
-        {
-            self.phones = phones;
-        }
-        self.facts.is_empty() && self.phones.is_empty()
-    }
-
-    /// Whether so much waits to be written that there should be no new calls.
-    pub(super) fn is_behind(&self) -> bool {
-        self.keeper.waiting.load(Ordering::Relaxed) > BEHIND
-    }
-}
-
 impl Desk {
     fn take(&mut self, job: Job) {
         let now = self.clock.mono();
         match job {
             Job::Facts(facts) => {
-                // That somebody was answered is what people pay for: it is written at once, and
-                // with it what came before.
-                let answered = facts.iter().any(|it| matches!(it.what, What::Answered { .. }));
                 self.facts.extend(facts);
-                let due = match answered || self.facts.len() >= FACTS_GROUP {
-                    true => now,
-                    false => now + FACTS_WAIT,
-                };
                 // A group that could not be written has its time; new facts do not hurry it.
-                self.facts_due = Some(self.facts_due.map_or(due, |it| it.min(due).max(now)));
+                self.facts_due.get_or_insert(now);
             }
             Job::Phones(phones) => {
                 self.phones.extend(phones);
-                let due = match self.phones.len() >= PHONES_GROUP {
-                    true => now,
-                    false => now + PHONES_WAIT,
-                };
-                self.phones_due = Some(self.phones_due.map_or(due, |it| it.min(due)));
+                self.phones_due.get_or_insert(now);
             }
             Job::Request(request, reply) => {
                 let served = self.serve(&request);

@@ -13,6 +13,9 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Lines that may wait; those that come when it is full are counted and thrown away.
 const LINES_MAX: usize = 8192;
+/// How long a line waits for others, which are then written together: lines come in crowds, and to
+/// wake a thread costs whoever speaks more than the line does.
+const GATHER: Duration = Duration::from_millis(20);
 /// How long the last lines may take to be written when we end.
 const FLUSH: Duration = Duration::from_millis(300);
 
@@ -67,18 +70,32 @@ struct Line {
 }
 
 fn write_all(entries: &Receiver<Entry>, lost: &AtomicU64) {
-    while let Ok(entry) = entries.recv() {
-        // Nobody can be told that the log cannot be written.
-        let mut stderr = io::stderr().lock();
-        match entry {
-            Entry::Line(line) => _ = stderr.write_all(&line),
-            Entry::Flush(done) => _ = done.try_send(()),
+    let mut text = Vec::new();
+    while let Ok(first) = entries.recv() {
+        if matches!(first, Entry::Line(_)) {
+            gather();
+        }
+        let mut waiting = Vec::new();
+        for entry in std::iter::once(first).chain(entries.try_iter().take(LINES_MAX)) {
+            match entry {
+                Entry::Line(line) => text.extend_from_slice(&line),
+                Entry::Flush(done) => waiting.push(done),
+            }
         }
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            _ = writeln!(stderr, "… {lost} lines of the log were lost here");
+            _ = writeln!(text, "… {lost} lines of the log were lost here");
         }
+        // Nobody can be told that the log cannot be written.
+        _ = io::stderr().lock().write_all(&text);
+        text.clear();
+        waiting.into_iter().for_each(|it| _ = it.try_send(()));
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the log's thread has nothing else to do")]
+fn gather() {
+    thread::sleep(GATHER);
 }
 
 impl<'a> MakeWriter<'a> for Lines {

@@ -1,8 +1,8 @@
 //! A media thread: it owns a plane and the RTP sockets of its calls.
 //!
-//! While streams are open it works in ticks of a millisecond: gather what is ready, let the plane
-//! compute, send. A wake-up per packet would cost twice as much as the packet. Without streams it
-//! sleeps until a command comes.
+//! While many packets come it works in ticks of a millisecond: gather what is ready, let the plane
+//! compute, send. A wake-up per packet would cost twice as much as the packet. While few come, a
+//! wake-up for each is less than a thousand ticks a second, and in silence there is none.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -21,6 +21,9 @@ use super::post::{Letter, Mailbox, Post};
 
 /// The most that a packet waits here.
 const TICK: Duration = Duration::from_millis(1);
+/// So many packets in such a time are worth a tick: more than one each.
+const MANY: u32 = 20;
+const WINDOW: Duration = Duration::from_millis(20);
 /// A stall longer than this is not caught up with tick by tick.
 const LATE_MAX: Duration = Duration::from_millis(10);
 /// Larger packets than Ethernet carries are cut off, and then refused by the plane.
@@ -49,10 +52,11 @@ pub(super) fn run(desk: Desk, plane: Plane) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
     let (out, waiting) = (Out::default(), VecDeque::new());
-    let mut thread = Thread { desk, plane, epoll, open: BTreeSet::new(), out, waiting };
+    let pace = Pace::default();
+    let mut thread = Thread { desk, plane, epoll, open: BTreeSet::new(), out, waiting, pace };
     let mut next = Mono::ZERO;
     loop {
-        if thread.open.is_empty() && thread.waiting.is_empty() {
+        if thread.waiting.is_empty() && !thread.pace.is_brisk(thread.desk.clock.mono()) {
             thread.sleep()?;
         } else {
             next = thread.tick(next);
@@ -79,6 +83,32 @@ struct Thread {
     out: Out,
     /// What the switch had no room for.
     waiting: VecDeque<Event>,
+    pace: Pace,
+}
+
+/// Whether so much comes that ticks are worth it.
+#[derive(Debug, Default)]
+struct Pace {
+    since: Mono,
+    packets: u32,
+    were_many: bool,
+}
+
+impl Pace {
+    fn count(&mut self) {
+        self.packets = self.packets.saturating_add(1);
+    }
+
+    /// Whether many came in the window before this one, or already in this.
+    fn is_brisk(&mut self, now: Mono) -> bool {
+        let span = now.since(self.since);
+        if span >= WINDOW {
+            // After a sleep the window before was empty, whatever this one was counted for.
+            self.were_many = self.packets >= MANY && span < WINDOW * 2;
+            (self.since, self.packets) = (now, 0);
+        }
+        self.were_many || self.packets >= MANY
+    }
 }
 
 impl Thread {
@@ -133,6 +163,7 @@ impl Thread {
         for _ in 0..BATCH {
             // An error belongs to an earlier packet, or there is nothing more: both can wait.
             let Ok((length, from)) = socket.recv_from(&mut buffer) else { return };
+            self.pace.count();
             let Some(packet) = buffer.get_mut(..length) else { return };
             let Some(relayed) = self.plane.receive(now, port, from, packet, &mut self.out) else {
                 continue;
@@ -226,6 +257,36 @@ fn forget_the_past(socket: &UdpSocket) {
     for _ in 0..1024 {
         if socket.recv_from(&mut nothing).is_err() {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether ticks are worth it after each of some milliseconds with so many packets.
+    fn brisk(pace: &mut Pace, from_ms: u64, to_ms: u64, packets: u32) -> Vec<bool> {
+        let one = |ms| {
+            (0..packets).for_each(|_| pace.count());
+            pace.is_brisk(Mono::from_millis(ms))
+        };
+        (from_ms..to_ms).map(one).collect()
+    }
+
+    #[test]
+    fn many_packets_are_worth_a_tick_and_few_are_not() {
+        let mut pace = Pace::default();
+        // Ten packets a millisecond: at once, and all the time.
+        assert_eq!(brisk(&mut pace, 1000, 1100, 10).iter().position(|it| *it), Some(2));
+        assert!(brisk(&mut pace, 1100, 2000, 10).iter().all(|it| *it));
+        // None any more: it is noticed within two windows, and stays so.
+        let quiet = brisk(&mut pace, 2000, 2500, 0);
+        assert!(quiet[45..].iter().all(|it| !*it), "{quiet:?}");
+        // A call or two: a packet each few milliseconds.
+        for ms in (3000..4000).step_by(5) {
+            pace.count();
+            assert!(!pace.is_brisk(Mono::from_millis(ms)));
         }
     }
 }

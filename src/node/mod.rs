@@ -15,6 +15,9 @@
 //!  watch thread                │
 //!  files   Input: Scripts      │
 //!        └────────────────────>│
+//!  door thread                 │
+//!  TLS handshakes   Arrival    │
+//!        └────────────────────>│ <- asks it to open connections
 //! ```
 //!
 //! Every queue between threads is bounded (`post`), and what happens when it is full stands where
@@ -22,10 +25,12 @@
 //! process, and whoever supervises it starts it again: half a PBX is worse than a short absence.
 
 mod api;
+mod book;
 mod check;
 mod clock;
 mod data;
 mod dns;
+mod eyes;
 mod facts;
 mod flows;
 mod http;
@@ -38,10 +43,12 @@ mod post;
 mod prompts;
 mod provision;
 mod scripts;
+mod seldom;
 mod signals;
 mod start;
 mod switch;
 mod tcp;
+mod tls;
 mod traces;
 mod udp;
 mod watch;

@@ -1,6 +1,8 @@
-//! Signals: the first SIGTERM or SIGINT asks us to leave, the second means now.
+//! Signals: the first SIGTERM or SIGINT asks us to leave, the second means now. SIGHUP asks us to
+//! look at our files.
 
 use std::io;
+use std::sync::mpsc::SyncSender;
 
 use nix::sys::signal::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,6 +25,18 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
+    }
+
+    /// Listens to SIGHUP from now on, which does not end us any more: each rings the bell.
+    pub(super) fn look_again(bell: SyncSender<()>) -> io::Result<()> {
+        let mut hang_up = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                // A bell that rings already need not ring twice.
+                _ = bell.try_send(());
+            }
+        });
+        Ok(())
     }
 
     /// Waits for the next one, and names it.

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,10 +22,12 @@ use crate::directory::{Delta, ExtensionId};
 use crate::lua::{Limits, LuaPlan};
 use crate::media::{Command, Plane};
 use crate::rest::{Api, Told};
-use crate::sip::registrar::{Binding, Kept};
+use crate::sip::defence;
+use crate::sip::registrar::{Binding, Kept, Rules};
 use crate::sip::subscribe::{self, Package, Topic};
 use crate::store::{self, Store};
 
+use super::book::Book;
 use super::clock::Clock;
 use super::log::Log;
 use super::ports::{self, Ports, Skipped};
@@ -33,10 +35,11 @@ use super::post::{Post, post};
 use super::scripts::{Folder, Found};
 use super::signals::Signals;
 use super::switch::View;
-use super::tcp::{CONNECTIONS_MAX, Streams};
+use super::tcp::{self, CONNECTIONS_MAX, Streams};
+use super::tls::{self, Tls};
 use super::traces::Traces;
 use super::udp::SipSocket;
-use super::{data, flows, http, keeper, log, media, prompts, provision, switch, watch};
+use super::{data, dns, flows, http, keeper, log, media, prompts, provision, switch, watch};
 
 /// Letters that may wait for the switch. Media threads keep theirs when it is full.
 const TO_SWITCH_MAX: usize = 8192;
@@ -102,16 +105,24 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let folder = user_scripts(settings)?;
     let found = folder.read();
 
-    let (socket, mut streams) = bind_sip(settings.sip)?;
+    let tls = Tls::read(settings, clock)?;
+
+    let (socket, listener) = bind_sip(settings.sip)?;
     let sip = socket.bound();
+    let (tls_listener, tls_bound) = bind_tls(settings)?.unzip();
+    let (hall, threads) = tls.begin(clock, tls_listener)?;
+    let mut streams = Streams::new(listener, hall, tls_bound.map_or(0, |it| it.port()))
+        .map_err(system("cannot wait for TCP connections"))?;
     let cannot_listen = format!("cannot bind --http {} (TCP)", settings.http);
     let listener = http::bind(settings.http).await.map_err(system(&cannot_listen))?;
     let http = listener.local_addr().map_err(system(&cannot_listen))?;
     let pools = bind_ports(settings)?;
-    streams.leave_room(ports::files_free());
+    let files = ports::files_free();
+    // Where files are few the door gets some of them all the same, and goes without when they end.
+    streams.leave_room(files - files.min(tls::BEFORE_DOOR_MAX as u64).min(files / 8));
 
     // Each thread writes at most once.
-    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 2);
+    let (ended, mut endings) = mpsc::channel(PLANES_MAX + 4);
     let (to_switch, mailbox) = post(TO_SWITCH_MAX).map_err(system("cannot make a queue"))?;
     let mut inputs = provisioned(settings, &data.store, clock.now().wall, sip)?;
     let mut planes = Vec::new();
@@ -128,27 +139,35 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let view = Arc::new(View::default());
     let traces = Arc::new(Traces::new(settings.trace_bytes));
     let shelf = http::Shelf { view: Arc::clone(&view), traces: Arc::clone(&traces) };
+    let (dns, questions) = dns::new(rng.fork());
     let desk = switch::Desk {
         clock,
         socket,
         streams,
         mailbox,
         planes,
-        book: keeper.book(),
+        book: Book::new(keeper.clone()),
         counter: keeper.counter(),
+        dns,
+        found: Vec::new(),
         view,
         traces,
     };
-    let told = call::Settings { realm: REALM.to_owned(), advertise: settings.advertise };
+    let told = told(settings)?;
     let beginning = Beginning { told, rng, folder: folder.clone(), found: found.clone(), inputs };
     let generation = start_switch(desk, beginning, ended.clone())?.await;
     let generation = generation.map_err(|_| Failure::Broken("switch"))??;
     let desk = watch::Desk { folder, clock, switch: to_switch.clone() };
+    start_thread("door", threads.door, tell_failure(ended.clone()))?;
+    start_thread("certificates", threads.reload, tell_failure(ended.clone()))?;
     start_thread("watch", move || watch::run(&desk, found), move |it| _ = ended.try_send(it))?;
+    Signals::look_again(threads.bell).map_err(system("cannot listen to signals"))?;
 
+    tokio::spawn(dns::run(questions, to_switch.clone()));
     tokio::spawn(http::serve(listener, shelf, keeper.clone(), clock));
     log.flush();
-    say(&format!("ready sip={sip} http={http} rtp={} scripts={generation}", settings.rtp));
+    let tls = tls_bound.map(|it| format!(" sip-tls={it}")).unwrap_or_default();
+    say(&format!("ready sip={sip}{tls} http={http} rtp={} scripts={generation}", settings.rtp));
     tokio::select! {
         Some(ending) = endings.recv() => return ending.and(Err(Failure::Broken("switch"))),
         signal = signals.next() => tracing::info!("{signal}: all calls end now"),
@@ -269,6 +288,7 @@ fn provisioned(
 ) -> Result<Vec<Input>, Failure> {
     let about = |error| Failure::Store(settings.data.clone(), error);
     let extensions = store.read().directory().map_err(about)?;
+    let trunks = store.read().all_trunks().map_err(about)?;
     let phones = store.read().registrations(now).map_err(about)?;
     let prompts = prompts::read(&settings.data.join("sounds"));
     tracing::info!(
@@ -282,6 +302,7 @@ fn provisioned(
     let mut inputs: Vec<Input> =
         prompts.into_iter().map(Delta::Prompt).map(Input::Directory).collect();
     inputs.extend(extensions.into_iter().map(|it| Input::Directory(Delta::Extension(it))));
+    inputs.extend(trunks.into_iter().map(|it| Input::Directory(Delta::Trunk(Box::new(it)))));
     inputs.extend(phones.into_iter().filter_map(|it| {
         let flow = flows::read(&it.flow, bound)?;
         Some(Input::Restored(Kept {
@@ -312,6 +333,28 @@ fn provisioned(
     Ok(inputs)
 }
 
+/// What the switch is told of the settings.
+fn told(settings: &Settings) -> Result<call::Settings, Failure> {
+    let (expires_min, expires_max) = (settings.expires_min, settings.expires_max);
+    if expires_min > expires_max {
+        let want = format!("at most the {expires_max} of --expires-max");
+        let wrong = settings.wrong("expires-min", expires_min.to_string(), want);
+        return Err(Failure::Setting(wrong));
+    }
+    let limits = defence::Limits {
+        stranger_rate: settings.stranger_rate,
+        source_rate: settings.source_rate,
+        register_rate: settings.register_rate,
+        call_rate: settings.call_rate,
+        calls: settings.calls_per_extension,
+        connections: usize::try_from(settings.connections_per_extension).unwrap_or(usize::MAX),
+        drop_scanners: settings.drop_scanners,
+    };
+    let rules = Rules { expires_min, expires_max, keep_alive: settings.keep_alive };
+    let (realm, advertise) = (REALM.to_owned(), settings.advertise);
+    Ok(call::Settings { realm, advertise, is_v6: settings.sip.is_ipv6(), limits, rules })
+}
+
 /// The user's directory of scripts.
 pub(super) fn user_scripts(settings: &Settings) -> Result<Folder, Failure> {
     let folder = Folder::of(settings);
@@ -332,13 +375,13 @@ fn below_ephemeral(settings: &Settings, ephemeral: u16) -> Result<(), Failure> {
 }
 
 /// Binds UDP and TCP to the same port.
-fn bind_sip(at: SocketAddr) -> Result<(SipSocket, Streams), Failure> {
+fn bind_sip(at: SocketAddr) -> Result<(SipSocket, TcpListener), Failure> {
     let cannot = |transport| format!("cannot bind --sip {at} ({transport})");
     let mut tries = SAME_PORT_TRIES;
     loop {
         let socket = SipSocket::bind(at).map_err(system(&cannot("UDP")))?;
-        match Streams::bind(socket.bound()) {
-            Ok(streams) => return Ok((socket, streams)),
+        match tcp::listen(socket.bound()) {
+            Ok(listener) => return Ok((socket, listener)),
             // A port that the system chose may be another's over TCP.
             Err(_) if at.port() == 0 && tries > 0 => tries -= 1,
             Err(error) => return Err(system(&cannot("TCP"))(error)),
@@ -346,10 +389,18 @@ fn bind_sip(at: SocketAddr) -> Result<(SipSocket, Streams), Failure> {
     }
 }
 
+/// Binds the port of TLS, if there is to be one.
+fn bind_tls(settings: &Settings) -> Result<Option<(TcpListener, SocketAddr)>, Failure> {
+    let Some(at) = settings.sip_tls() else { return Ok(None) };
+    let bound = tcp::listen(at).and_then(|it| it.local_addr().map(|at| (it, at)));
+    bound.map(Some).map_err(system(&format!("cannot bind --sip-tls {at} (TCP; off does without)")))
+}
+
 fn bind_ports(settings: &Settings) -> Result<Vec<Ports>, Failure> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let mut pairs: Vec<u16> = settings.rtp.pairs().collect();
-    let room = ports::make_room_for(pairs.len() * 2, CONNECTIONS_MAX) / 2;
+    let connections = CONNECTIONS_MAX + tls::BEFORE_DOOR_MAX;
+    let room = ports::make_room_for(pairs.len() * 2, connections) / 2;
     if room < pairs.len() {
         tracing::warn!("--rtp {}: the limit of open files leaves {room} pairs", settings.rtp);
         pairs.truncate(room);
@@ -424,6 +475,15 @@ mod tests {
         let failure = below_ephemeral(&settings, 20_479).unwrap_err();
         assert!(failure.is_setting());
         assert!(failure.to_string().contains("--rtp \"16384-20479\""), "{failure}");
+    }
+
+    #[test]
+    fn the_shortest_registration_is_no_longer_than_the_longest() {
+        let mut draft = config::Draft::default();
+        draft.flags(["--expires-min=700", "--expires-max=600"].map(String::from));
+        let failure = told(&draft.settle().unwrap()).unwrap_err();
+        assert!(failure.is_setting());
+        assert!(failure.to_string().contains("--expires-min \"700\""), "{failure}");
     }
 
     #[test]

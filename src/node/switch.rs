@@ -14,9 +14,11 @@ use crate::call::{Census, Input, Load, Output, Plan, Standing, Switch};
 use crate::media;
 use crate::sip::Transport;
 
+use super::book::Book;
 use super::clock::Clock;
+use super::dns::Dns;
 use super::facts;
-use super::keeper::{Book, Counter};
+use super::keeper::Counter;
 use super::post::{Letter, Mailbox, Post};
 use super::tcp::Streams;
 use super::traces::Traces;
@@ -29,11 +31,18 @@ const LEAVING: Duration = Duration::from_millis(1500);
 /// How long we stay after the last call, to answer what repeats.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// When what the keeper did not take is offered again.
-const HAND_OVER_AGAIN: Duration = Duration::from_millis(20);
+/// When what always waits is an overload. An answer then comes so late that phones ask again
+/// (RFC 3261 §17.1.1.1, T1), which makes it worse.
+const OVERLOADED_AFTER: Duration = Duration::from_millis(250);
 
 /// A turn that takes longer than this is stuck: nobody waits that long for an answer.
 const TURN_MAX: Duration = Duration::from_secs(2);
+
+/// What the epoll set calls those who may have something; an empty event names nobody.
+const SOCKET: u64 = 1;
+const STREAMS: u64 = 2;
+const BELL: u64 = 3;
+const SOURCES: usize = 3;
 
 /// What the outside may know of the switch without asking it.
 #[derive(Debug, Default)]
@@ -61,6 +70,10 @@ pub(super) struct Desk {
     pub(super) book: Book,
     /// Where answers are waited for.
     pub(super) counter: Arc<Counter>,
+    /// Where names are looked up.
+    pub(super) dns: Dns,
+    /// What we have found out for the switch, to be told in its next turn.
+    pub(super) found: Vec<Input>,
     /// What we tell the outside.
     pub(super) view: Arc<View>,
     /// What is remembered of the calls.
@@ -75,20 +88,23 @@ pub(super) fn run<P: Plan>(
     mut out: Vec<Output>,
 ) -> io::Result<()> {
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-    epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-    epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
-    epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, 0))?;
+    epoll.add(&desk.socket, EpollEvent::new(EpollFlags::EPOLLIN, SOCKET))?;
+    epoll.add(&desk.streams, EpollEvent::new(EpollFlags::EPOLLIN, STREAMS))?;
+    epoll.add(desk.mailbox.bell(), EpollEvent::new(EpollFlags::EPOLLIN, BELL))?;
 
     let traces = Arc::clone(&desk.traces);
     let mut leave: Option<Leave> = None;
-    let mut more = true;
+    let (mut more_datagrams, mut more_letters) = (true, true);
     let mut behind = false;
     let mut unwritten = None;
+    let mut pressure = Pressure::default();
     let mut revision = None;
     loop {
         let streams = desk.streams.poll_timeout();
         let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next), unwritten];
-        desk.wait(&epoll, if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() })?;
+        let more = more_datagrams || more_letters || !desk.found.is_empty();
+        let until = if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() };
+        let ready = desk.wait(&epoll, until)?;
 
         let now = desk.clock.now();
         desk.view.turn_since.store(now.mono.as_nanos(), Ordering::Relaxed);
@@ -100,6 +116,10 @@ pub(super) fn run<P: Plan>(
             );
             switch.handle(now, Input::Behind(behind), &mut out);
         }
+        if let Some(overloaded) = pressure.turned(now.mono, more_datagrams || more_letters) {
+            tracing::warn!("{}", if overloaded { "overloaded" } else { "not overloaded any more" });
+            switch.handle(now, Input::Overloaded(overloaded), &mut out);
+        }
         let mut calls_to_end = None;
         let mut give = |switch: &mut Switch<P>, input: Input| {
             // Written down one by one, so that an answer stands below its question.
@@ -108,21 +128,31 @@ pub(super) fn run<P: Plan>(
             switch.handle(now, input, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         };
-        more = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
-        desk.streams.serve(now.mono, |input| give(&mut switch, input));
-        more |= desk.take_letters(|input| {
-            if matches!(input, Input::Shutdown) {
-                calls_to_end = Some(switch.census().calls);
-            }
+        for input in std::mem::take(&mut desk.found) {
             give(&mut switch, input);
-        });
+        }
+        // Who has nothing is not asked: a turn is mostly one datagram, and a question a system call.
+        if more_datagrams || ready.contains(&SOCKET) {
+            more_datagrams = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
+        }
+        if ready.contains(&STREAMS) || streams.is_some_and(|at| at <= now.mono) {
+            desk.streams.serve(now.mono, |input| give(&mut switch, input));
+        }
+        if more_letters || ready.contains(&BELL) {
+            more_letters = desk.take_letters(|input| {
+                if matches!(input, Input::Shutdown) {
+                    calls_to_end = Some(switch.census().calls);
+                }
+                give(&mut switch, input);
+            });
+        }
         if switch.poll_timeout().is_some_and(|at| at <= now.mono) {
             let before = out.len();
             switch.handle_timeout(now, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         }
         desk.act(now, &mut out);
-        unwritten = (!desk.book.hand_over()).then(|| now.mono + HAND_OVER_AGAIN);
+        unwritten = desk.book.hand_over(now.mono);
 
         let census = switch.census();
         desk.view.count(census);
@@ -133,7 +163,8 @@ pub(super) fn run<P: Plan>(
         if let Some(calls) = calls_to_end {
             leave.get_or_insert(Leave::new(now.mono, calls));
         }
-        if leave.as_mut().is_some_and(|it| it.is_time(now.mono, census.calls)) {
+        if leave.as_mut().is_some_and(|it| it.is_time(now.mono, census.calls + census.leaving)) {
+            desk.book.close(now.mono);
             return Ok(());
         }
     }
@@ -181,14 +212,16 @@ impl View {
 }
 
 impl Desk {
-    /// Sleeps until something comes or `until`; a time that has passed means not at all.
-    fn wait(&self, epoll: &Epoll, until: Option<Mono>) -> io::Result<()> {
+    /// Sleeps until something comes or `until`; a time that has passed means not at all. Tells who
+    /// has something.
+    fn wait(&self, epoll: &Epoll, until: Option<Mono>) -> io::Result<[u64; SOURCES]> {
         let timeout = until.map_or(EpollTimeout::NONE, |at| {
             let millis = self.clock.millis_until(at).min(60_000);
             EpollTimeout::from(u16::try_from(millis).unwrap_or(u16::MAX))
         });
-        match epoll.wait(&mut [EpollEvent::empty(); 3], timeout) {
-            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(()),
+        let mut events = [EpollEvent::empty(); SOURCES];
+        match epoll.wait(&mut events, timeout) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => Ok(events.map(|it| it.data())),
             Err(e) => Err(e.into()),
         }
     }
@@ -223,9 +256,16 @@ impl Desk {
             match output {
                 Output::Send { flow, bytes } => match flow.transport {
                     Transport::Udp => self.socket.send(flow, &bytes),
-                    Transport::Tcp(_) => self.streams.send(flow, &bytes),
+                    Transport::Tcp(_) | Transport::Tls(_) => self.streams.send(flow, &bytes),
                 },
+                Output::Dns(question) => self.dns.ask(question),
+                Output::Route(remote) => {
+                    let local = self.socket.towards(remote, now.mono);
+                    self.found.push(Input::Routed { remote, local });
+                }
+                Output::Connect(wanted) => self.streams.connect(wanted),
                 Output::Trusted { flow } => self.streams.trust(flow),
+                Output::Close { flow } => self.streams.dismiss(now.mono, flow),
                 Output::Media { thread, command } => {
                     let Some(plane) = self.planes.get(usize::from(thread)) else { continue };
                     // A lost Close would lose a port for ever, so we wait when the queue is full.
@@ -235,7 +275,7 @@ impl Desk {
                 }
                 Output::Fact(fact) => {
                     facts::log(&fact);
-                    self.book.note(fact);
+                    self.book.note(now.mono, fact);
                 }
                 Output::Phone { tenant, extension, contact, kept } => {
                     self.book.phone(now, (tenant, extension), contact, kept);
@@ -253,6 +293,24 @@ impl Desk {
                 plane.ring();
             }
         }
+    }
+}
+
+/// Whether more comes in than is taken: the time for which something always waited.
+#[derive(Debug, Default)]
+struct Pressure {
+    since: Option<Mono>,
+    is_overload: bool,
+}
+
+impl Pressure {
+    /// A turn begins, and something was left of the last one or not; whether that changes what we
+    /// are.
+    fn turned(&mut self, now: Mono, more: bool) -> Option<bool> {
+        self.since = more.then(|| self.since.unwrap_or(now));
+        let is_overload = self.since.is_some_and(|it| now - it >= OVERLOADED_AFTER);
+        let before = std::mem::replace(&mut self.is_overload, is_overload);
+        (before != is_overload).then_some(is_overload)
     }
 }
 
@@ -304,6 +362,23 @@ mod tests {
         let mut leave = Leave::new(ms(0), 1);
         assert!(!leave.is_time(ms(1499), 1));
         assert!(leave.is_time(ms(1500), 1));
+    }
+
+    #[test]
+    fn what_waits_for_long_is_an_overload_and_a_burst_is_none() {
+        let mut pressure = Pressure::default();
+        for (millis, more, turned) in [
+            (0, true, None),
+            (249, true, None),
+            (250, false, None),
+            (300, true, None),
+            (550, true, Some(true)),
+            (560, true, None),
+            (570, false, Some(false)),
+            (580, true, None),
+        ] {
+            assert_eq!(pressure.turned(ms(millis), more), turned, "{millis}");
+        }
     }
 
     #[test]

@@ -1,4 +1,6 @@
-//! SIP over TCP: a listener and its connections, served by the switch thread.
+//! SIP over TCP and TLS: a listener and all connections, served by the switch thread. Those over
+//! TLS, and those that we open ourselves, come through the door (`tls`) with their handshake done;
+//! from then on they are like the others.
 //!
 //! Nobody who connects is trusted before the switch says so. Until then a connection is a
 //! *stranger*, and strangers are few, short-lived and the first to go:
@@ -7,11 +9,13 @@
 //! |---|---|
 //! | no whole message for 30 s | a stranger is closed; keep-alives do not count |
 //! | a message unfinished for 10 s | anybody is closed |
+//! | as many of an account as the settings allow | its oldest is closed |
 //! | 200 strangers from one address | the oldest of them makes room for the new one |
 //! | 10,000 in all, or what the descriptors allow | the oldest stranger makes room, first of addresses without a trusted peer; without any the new one is closed |
 //! | 256 KiB unsent, or nothing of it taken for 30 s | anybody is closed |
 //! | a stream that cannot be read any further | its sender is told, if a request can be read, and closed |
 //!
+//! Whoever has shown a certificate that we asked for, or was asked by us to talk, is trusted at once.
 //! A trusted connection stays for as long as its peer lives, which the system asks from time to
 //! time. The switch hears of a connection with its first message, and of its end afterwards.
 
@@ -20,7 +24,7 @@ mod link;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -28,11 +32,16 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::base::{Mono, Timers};
+use crate::base::{Bucket, Mono, Rate, Timers};
 use crate::call::Input;
-use crate::sip::{Connection, Flow, Transport};
+use crate::sip::defence::Source;
+use crate::sip::{Connection, Flow, Transport, Wanted};
 
-use link::{Link, Standing, place};
+use super::post::Letter;
+use super::seldom::Seldom;
+use super::tls::{Arrival, Guest, Hall};
+
+use link::{Link, Standing};
 
 /// The most connections at once.
 pub(super) const CONNECTIONS_MAX: usize = 10_000;
@@ -50,62 +59,69 @@ const BATCH: usize = 256;
 const READ: usize = 16 << 10;
 /// Connections that may wait for us to let them in; the system may allow less.
 const BACKLOG: i32 = 4096;
-/// The listener's place among the connections.
+/// Lines of the log about those who find no room.
+const COMPLAINTS: Rate = Rate::per_second(1, 5);
+/// The listener's place among the connections, and that of the door.
 const LISTENER: u64 = 0;
+const DOOR: u64 = u64::MAX;
 
 /// The listener and all connections.
 pub(super) struct Streams {
     listener: TcpListener,
+    hall: Hall,
+    /// Where phones reach us over TLS.
+    tls_port: u16,
     epoll: Epoll,
     links: BTreeMap<u64, Link>,
     /// All strangers, in the order in which they came.
     strangers: BTreeSet<u64>,
-    sources: BTreeMap<IpAddr, Source>,
+    sources: BTreeMap<Source, Neighbours>,
     timers: Timers<u64>,
     /// Links that something was said to since the last flush.
     unsent: BTreeSet<u64>,
+    /// Connections that the door had no time for; the switch is told with the next turn.
+    not_tried: Vec<Wanted>,
+    seldom: Seldom,
     last: u64,
     room: usize,
     /// Given up for a moment to close a connection that there is no descriptor for.
     spare: Option<File>,
     buffer: Box<[u8]>,
+    complaints: Bucket,
 }
 
 /// The connections of one address.
 #[derive(Debug, Default)]
-struct Source {
+struct Neighbours {
     /// In the order in which they came.
     strangers: BTreeSet<u64>,
     trusted: usize,
 }
 
 impl Streams {
-    /// Listens.
-    pub(super) fn bind(at: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
-        if at.is_ipv6() {
-            // Else IPv4 peers would come in disguise (`::ffff:a.b.c.d`).
-            socket.set_only_v6(true)?;
-        }
-        // What is left of the connections of a PBX before us must not keep us from listening.
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&at.into())?;
-        socket.listen(BACKLOG)?;
+    /// Serves who connects to the listener, and who comes through the door; `tls_port` is where
+    /// that is.
+    pub(super) fn new(listener: TcpListener, hall: Hall, tls_port: u16) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(&socket, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
+        epoll.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
+        epoll.add(hall.arrivals.bell(), EpollEvent::new(EpollFlags::EPOLLIN, DOOR))?;
         Ok(Self {
-            listener: socket.into(),
+            listener,
+            hall,
+            tls_port,
             epoll,
             links: BTreeMap::new(),
             strangers: BTreeSet::new(),
             sources: BTreeMap::new(),
             timers: Timers::new(),
             unsent: BTreeSet::new(),
+            not_tried: Vec::new(),
+            seldom: Seldom::default(),
             last: LISTENER,
             room: CONNECTIONS_MAX,
             spare: spare(),
             buffer: vec![0; READ].into_boxed_slice(),
+            complaints: Bucket::default(),
         })
     }
 
@@ -121,12 +137,14 @@ impl Streams {
 
     /// Lets in who waits, reads what has come, closes whose time is up.
     pub(super) fn serve(&mut self, now: Mono, mut take: impl FnMut(Input)) {
+        self.not_tried.drain(..).for_each(|it| take(nobody(&it)));
         let mut events = [EpollEvent::empty(); BATCH];
         // What is not served in this turn makes the epoll readable for the next one.
         let ready = self.epoll.wait(&mut events, EpollTimeout::ZERO).unwrap_or(0);
         for event in events.iter().take(ready) {
             match event.data() {
                 LISTENER => self.let_in(now, &mut take),
+                DOOR => self.receive_guests(now, &mut take),
                 id => self.attend(now, id, event.events(), &mut take),
             }
         }
@@ -140,7 +158,7 @@ impl Streams {
 
     /// When [`Self::serve`] is next wanted although nothing comes.
     pub(super) fn poll_timeout(&self) -> Option<Mono> {
-        self.timers.next()
+        if self.not_tried.is_empty() { self.timers.next() } else { Some(Mono::ZERO) }
     }
 
     /// Sends with the next [`Self::flush`]. What is meant for a connection that is gone is too.
@@ -165,7 +183,7 @@ impl Streams {
         let Some(Connection(id)) = flow.transport.connection() else { return };
         let Some(link) = self.links.get_mut(&id) else { return };
         if std::mem::replace(&mut link.standing, Standing::Trusted) == Standing::Stranger {
-            let source = self.sources.entry(place(link.flow)).or_default();
+            let source = self.sources.entry(Source::of(link.flow)).or_default();
             source.strangers.remove(&id);
             source.trusted += 1;
             self.strangers.remove(&id);
@@ -173,10 +191,26 @@ impl Streams {
         }
     }
 
+    /// A connection is not wanted any more: what is to be said on it still leaves.
+    pub(super) fn dismiss(&mut self, now: Mono, flow: Flow) {
+        let Some(Connection(id)) = flow.transport.connection() else { return };
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.dismiss(now);
+        self.watch(id);
+    }
+
+    /// Opens a connection; what becomes of it is told.
+    pub(super) fn connect(&mut self, wanted: Wanted) {
+        match self.hall.wishes.put(wanted) {
+            Ok(()) => self.hall.wishes.ring(),
+            Err(wanted) => self.not_tried.push(wanted),
+        }
+    }
+
     fn let_in(&mut self, now: Mono, take: &mut impl FnMut(Input)) {
         for _ in 0..BATCH {
             match self.listener.accept() {
-                Ok((stream, remote)) => self.welcome(now, stream, remote, take),
+                Ok((stream, remote)) => self.welcome(now, Guest::plain(stream, remote), take),
                 Err(e) if e.kind() == ErrorKind::WouldBlock => return,
                 Err(e) if is_out_of_files(&e) => return self.turn_away(now),
                 // The peer has left already.
@@ -185,41 +219,104 @@ impl Streams {
         }
     }
 
-    fn welcome(
+    /// Takes those who have come through the door; more than its queue holds have not.
+    fn receive_guests(&mut self, now: Mono, take: &mut impl FnMut(Input)) {
+        self.hall.arrivals.hush();
+        for _ in 0..BATCH {
+            match self.hall.arrivals.take() {
+                Letter::Came(Arrival::Guest(guest)) => self.welcome(now, *guest, take),
+                Letter::Came(Arrival::Nobody(wanted)) => take(nobody(&wanted)),
+                Letter::Empty | Letter::Over => return,
+            }
+        }
+    }
+
+    fn welcome(&mut self, now: Mono, guest: Guest, take: &mut impl FnMut(Input)) {
+        let wanted = guest.wanted.clone();
+        if self.take_in(now, guest, take).is_none()
+            && let Some(wanted) = wanted
+        {
+            take(nobody(&wanted));
+        }
+    }
+
+    fn take_in(&mut self, now: Mono, guest: Guest, take: &mut impl FnMut(Input)) -> Option<()> {
+        let flow = self.flow_of(&guest)?;
+        let Guest { stream, session, plain, unsent, identities, wanted, .. } = guest;
+        let is_known = wanted.is_some() || identities.is_some();
+        self.make_room(now, flow, is_known, take)?;
+        let Connection(id) = flow.transport.connection()?;
+        self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, id)).ok()?;
+        let source = self.sources.entry(Source::of(flow)).or_default();
+        let standing = if is_known {
+            source.trusted += 1;
+            Standing::Trusted
+        } else {
+            source.strangers.insert(id);
+            self.strangers.insert(id);
+            Standing::Stranger
+        };
+        let mut link = Link::new(now, stream, session, flow, standing);
+        if is_known {
+            link.is_known_to_switch = true;
+            take(Input::Connected { flow, identities: identities.unwrap_or_default() });
+        }
+        link.go_on(now, &plain, unsent, take);
+        self.links.insert(id, link);
+        self.unsent.insert(id);
+        self.watch(id);
+        Some(())
+    }
+
+    /// The flow of a new connection, made ready to be served. One that the switch has asked for
+    /// has its name already, and its peer reaches us where we listen.
+    fn flow_of(&mut self, guest: &Guest) -> Option<Flow> {
+        let mut local = link::prepare(&guest.stream).ok()?;
+        let connection = match &guest.wanted {
+            Some(it) => it.connection,
+            None => {
+                self.last += 1;
+                Connection(self.last)
+            }
+        };
+        let (transport, port) = match guest.session {
+            Some(_) => (Transport::Tls(connection), self.tls_port),
+            None => (Transport::Tcp(connection), self.listener.local_addr().ok()?.port()),
+        };
+        if guest.wanted.is_some() && port != 0 {
+            local.set_port(port);
+        }
+        Some(Flow { transport, local, remote: guest.remote })
+    }
+
+    /// Has a stranger leave for a new connection where there are too many.
+    fn make_room(
         &mut self,
         now: Mono,
-        stream: TcpStream,
-        remote: SocketAddr,
+        flow: Flow,
+        is_known: bool,
         take: &mut impl FnMut(Input),
-    ) {
-        let id = self.last + 1;
-        let Ok(local) = link::prepare(&stream) else { return };
-        let flow = Flow { transport: Transport::Tcp(Connection(id)), local, remote };
-        let neighbours = self.sources.get(&place(flow)).map(|it| &it.strangers);
-        let crowd = neighbours.filter(|it| it.len() >= STRANGERS_MAX);
+    ) -> Option<()> {
+        let neighbours = self.sources.get(&Source::of(flow)).map(|it| &it.strangers);
+        let crowd = neighbours.filter(|it| it.len() >= STRANGERS_MAX && !is_known);
         if let Some(oldest) = crowd.and_then(|it| it.first().copied()) {
             self.close(oldest, "too many strangers of its address", take);
         } else if self.links.len() >= self.room {
             let Some(oldest) = self.oldest_stranger() else {
-                return tracing::warn!("no room for {flow}: all connections are trusted");
+                if self.complaints.take(now, COMPLAINTS) {
+                    tracing::warn!("no room for {flow}: all connections are trusted");
+                }
+                return None;
             };
             self.close(oldest, "makes room for a newer one", take);
         }
-        if self.epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, id)).is_err() {
-            return;
-        }
-        self.last = id;
-        self.strangers.insert(id);
-        self.sources.entry(place(flow)).or_default().strangers.insert(id);
-        let link = Link::new(now, stream, flow);
-        self.timers.set(id, link.next());
-        self.links.insert(id, link);
+        Some(())
     }
 
     /// Who makes room when there is none.
     fn oldest_stranger(&self) -> Option<u64> {
         let is_alone = |id: &u64| {
-            let source = self.links.get(id).and_then(|it| self.sources.get(&place(it.flow)));
+            let source = self.links.get(id).and_then(|it| self.sources.get(&Source::of(it.flow)));
             source.is_none_or(|it| it.trusted == 0)
         };
         let mut looked_at = self.strangers.iter().copied().take(LOOKED_AT_MAX);
@@ -232,7 +329,9 @@ impl Streams {
         drop(self.spare.take());
         drop(self.listener.accept());
         self.spare = spare();
-        tracing::warn!("no descriptors left: no TCP connections for {PAUSE:?}");
+        if self.complaints.take(now, COMPLAINTS) {
+            tracing::warn!("no descriptors left: no TCP connections for {PAUSE:?}");
+        }
         self.listen(EpollFlags::empty());
         self.timers.set(LISTENER, Some(now + PAUSE));
     }
@@ -259,6 +358,11 @@ impl Streams {
     fn look_after(&mut self, now: Mono, id: u64, take: &mut impl FnMut(Input)) {
         let Some(link) = self.links.get_mut(&id) else { return };
         if let Some(why) = link.due(now) {
+            if why == link::SPEAKS_TLS
+                && let Some(others) = self.seldom.may_tell(now, why)
+            {
+                tracing::warn!("{}: {why}, which is spoken on --sip-tls{others}", link.flow);
+            }
             return self.close(id, why, take);
         }
         link.say_goodbye(now);
@@ -280,7 +384,7 @@ impl Streams {
         self.timers.set(id, None);
         self.unsent.remove(&id);
         self.strangers.remove(&id);
-        let place = place(link.flow);
+        let place = Source::of(link.flow);
         if let Some(source) = self.sources.get_mut(&place) {
             match link.standing {
                 Standing::Stranger => _ = source.strangers.remove(&id),
@@ -302,11 +406,37 @@ impl AsFd for Streams {
     }
 }
 
+/// A listener for TCP, whatever is spoken over it.
+pub(super) fn listen(at: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
+    if at.is_ipv6() {
+        // Else IPv4 peers would come in disguise (`::ffff:a.b.c.d`).
+        socket.set_only_v6(true)?;
+    }
+    // What is left of the connections of a PBX before us must not keep us from listening.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&at.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// A connection that the switch has asked for is not to be had.
+fn nobody(wanted: &Wanted) -> Input {
+    let Wanted { connection, remote, domain } = wanted;
+    let transport = match domain {
+        Some(_) => Transport::Tls(*connection),
+        None => Transport::Tcp(*connection),
+    };
+    let local = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    Input::Disconnected { flow: Flow { transport, local, remote: *remote } }
+}
+
 fn spare() -> Option<File> {
     File::open("/dev/null").ok()
 }
 
-fn is_out_of_files(e: &io::Error) -> bool {
+pub(super) fn is_out_of_files(e: &io::Error) -> bool {
     let out = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
     e.raw_os_error().is_some_and(|it| out.contains(&Errno::from_raw(it)))
 }

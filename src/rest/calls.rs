@@ -95,6 +95,7 @@ fn shape(it: &CallSeen, now: Wall) -> Json {
 
 fn phone(it: &PhoneSeen, now: Wall) -> Json {
     let micros = u64::try_from(it.left.as_micros()).unwrap_or_default();
+    let round_trip = it.round_trip.and_then(|it| i64::try_from(it.as_millis()).ok());
     Json::object([
         ("extension", Json::text(&it.number)),
         ("extension_id", Json::maybe(it.extension, |id| Json::Int(id.0))),
@@ -103,6 +104,8 @@ fn phone(it: &PhoneSeen, now: Wall) -> Json {
         ("address", Json::text(it.flow.remote)),
         ("instance", Json::maybe(it.instance.as_ref(), Json::text)),
         ("expires_at", moment(Wall(now.0.saturating_add(micros)))),
+        ("reachable", Json::Bool(it.reachable)),
+        ("round_trip_ms", Json::maybe(round_trip, Json::Int)),
     ])
 }
 

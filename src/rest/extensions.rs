@@ -222,13 +222,13 @@ pub(super) const FIELDS: &[Field] = &[
         name: "messages_new",
         inner: "messages_new",
         take: Take::Int(|it| &mut it.messages_new),
-        doc: "How many new messages wait for it.",
+        doc: "New messages in the mailbox, which its message lamp shows.",
     },
     Field {
         name: "messages_old",
         inner: "messages_old",
         take: Take::Int(|it| &mut it.messages_old),
-        doc: "How many heard messages it keeps.",
+        doc: "Old messages in the mailbox.",
     },
 ];
 /// What was sent, and what of it is wrong already.

@@ -74,7 +74,7 @@ pub(super) const ROUTES: &[Route] = routes! {
     POST "sip/trunks" Write All(trunks::create) JSON
         "Makes one."
     GET "sip/trunks/{id}" Read One(trunks::one) JSON
-        "One, by `id` or `uuid`."
+        "One, by `id` or `uuid`, with its `state`: how its registration stands, and whether the carrier answers."
     PATCH "sip/trunks/{id}" Write One(trunks::change) JSON
         "Changes the fields that are sent; null takes one away."
     PUT "sip/trunks/{id}" Write One(trunks::replace) JSON

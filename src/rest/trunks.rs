@@ -5,7 +5,7 @@ use super::json::Json;
 use super::page::Page;
 use super::problem::{FieldProblem, Problem};
 use super::{Asked, Finish, Reply, Response, moment};
-use crate::call::Question;
+use crate::call::{Answer, Question, TrunkSeen};
 use crate::directory::{Delta, FieldError, Terms, Trunk, TrunkFields, TrunkId, TrunkOrder, Uuid};
 use crate::store::{Paging, Row};
 
@@ -22,7 +22,14 @@ pub(super) fn list(asked: &mut Asked<'_>) -> Result<Reply, Problem> {
 
 pub(super) fn one(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
     let row = find(asked, id)?;
-    Ok(Reply::Now(Response::new(200, &shape(&row)).tagged(row.updated)))
+    let question = Question::Trunk(row.it.id);
+    let finish = Finish::new(move |answer| {
+        let seen = if let Answer::Trunk(it) = answer { it } else { None };
+        let Json::Object(mut fields) = shape(&row) else { return Response::nothing() };
+        fields.push(("state".to_owned(), state(seen)));
+        Response::new(200, &Json::Object(fields)).tagged(row.updated)
+    });
+    Ok(Reply::Then { deltas: Vec::new(), question, finish })
 }
 
 pub(super) fn create(asked: &mut Asked<'_>) -> Result<Reply, Problem> {
@@ -223,6 +230,27 @@ fn find(asked: &Asked<'_>, id: &str) -> Result<Row<Trunk>, Problem> {
         _ => None,
     };
     row.filter(|it| it.deleted.is_none()).ok_or_else(Problem::not_found)
+}
+
+/// How a trunk stands; null when it is not at work.
+fn state(seen: Option<TrunkSeen>) -> Json {
+    let status = |it: Option<u16>| Json::maybe(it, Json::count);
+    Json::maybe(seen, |it| {
+        let registration = it.registration.map(|it| {
+            Json::object([
+                ("state", Json::text(it.standing.word())),
+                ("since", moment(it.since)),
+                ("status", status(it.status)),
+                ("next_try_at", Json::maybe(it.next, moment)),
+            ])
+        });
+        let health = Json::object([
+            ("reachable", Json::maybe(it.health.reachable, Json::Bool)),
+            ("since", Json::maybe(it.health.since, moment)),
+            ("status", status(it.health.status)),
+        ]);
+        Json::object([("registration", Json::maybe(registration, |it| it)), ("health", health)])
+    })
 }
 
 fn shape(row: &Row<Trunk>) -> Json {

@@ -41,7 +41,8 @@ impl Direction {
             .find(|it| it.word() == word)
     }
 
-    fn of(sends: bool, receives: bool) -> Self {
+    /// The direction of who sends, or receives, or both.
+    pub fn of(sends: bool, receives: bool) -> Self {
         match (sends, receives) {
             (true, true) => Self::SendRecv,
             (true, false) => Self::SendOnly,

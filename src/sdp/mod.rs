@@ -122,6 +122,13 @@ pub struct Local {
     pub ptime_ms: u8,
 }
 
+impl Local {
+    /// Where we listen.
+    pub fn socket(&self) -> SocketAddr {
+        SocketAddr::new(self.address, self.port)
+    }
+}
+
 /// Why an offer cannot be answered, or an answer cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refused {

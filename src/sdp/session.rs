@@ -1,7 +1,7 @@
 //! A description of a peer, as types.
 
-use super::Codec;
 use super::line::Line;
+use super::{Codec, Direction};
 
 /// What a peer described. Attributes that we have no use for are not kept.
 ///
@@ -31,6 +31,11 @@ impl Session {
             }
         }
         codecs
+    }
+
+    /// What its author wants of that line, in effect. Nothing at all when there is none.
+    pub fn direction(&self) -> Direction {
+        self.audio().map_or(Direction::Inactive, Line::effective_direction)
     }
 
     /// Milliseconds of audio per packet that its author would like to receive on that line.

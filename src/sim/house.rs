@@ -44,7 +44,7 @@ struct Anyhow<P>(Switch<P>);
 impl House {
     /// A switch with this plan and a plane with free ports.
     pub(super) fn new(plan: impl Plan + 'static, ports: u16, rng: &mut Rng) -> Self {
-        let settings = Settings { realm: "moonswitch".to_owned(), advertise: None };
+        let settings = Settings::new("moonswitch");
         let mut switch = Anyhow(Switch::new(settings, rng.fork(), plan));
         let mut wanted = Vec::new();
         let ports = (0..ports).map(|it| PORT_FIRST + 2 * it).collect();

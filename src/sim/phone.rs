@@ -27,7 +27,7 @@ use client::{Client, Purpose, Receipt};
 use digest::Challenge;
 use served::Served;
 
-pub use behaviour::{Behaviour, Nat, Reply};
+pub use behaviour::{Behaviour, Early, Hold, Later, Nat, Offers, Reply};
 pub use call::{Call, Ending, Phase, Side};
 pub use watching::{Note, Watch};
 

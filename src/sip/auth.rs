@@ -4,16 +4,18 @@
 //! A [`Guard`] challenges without keeping anything (a flood of strangers costs no memory) and
 //! checks answers: a nonce carries its own time and our seal. What is remembered is the highest
 //! nonce count of each nonce that was answered *rightly*, so an answer overheard on the wire opens
-//! nothing a second time, from whatever address.
+//! nothing a second time, from whatever address. How often somebody has guessed stands in
+//! `guesses`, and slows the guesser.
 //!
-//! It does not know what a user may do, where passwords are kept, what a message is, or how often
-//! somebody has guessed.
+//! It does not know what a user may do, where passwords are kept, or what a message is.
 //!
 //! What it asks for and what it takes:
 //!
 //! - MD5 alone is offered (JsSIP knows nothing else, baresip 1.0 breaks on any SHA-256 challenge),
 //!   and nothing else is accepted: an answer in another algorithm than asked for is wrong.
 //! - `qop=auth` is required. Without it there is no nonce count, so nothing against replay.
+//! - A nonce is good at the source that it was sent to, and nowhere else. An answer to any other one
+//!   is not even looked at: it gets a new nonce (RFC 7616 §3.3, `stale`).
 //! - An unknown user, and one with an empty password, costs the same work and hears the same as a
 //!   wrong password.
 //! - Of several credentials the first for our realm counts; one request is one guess.
@@ -21,19 +23,23 @@
 //! ```
 //! use moonswitch::base::{Mono, Rng};
 //! use moonswitch::sip::auth::{Guard, Verdict};
+//! use moonswitch::sip::{Flow, Transport};
 //!
+//! let (local, remote) = (([10, 0, 0, 1], 5060).into(), ([10, 0, 0, 2], 5060).into());
+//! let flow = Flow { transport: Transport::Udp, local, remote };
 //! let mut guard = Guard::new(&mut Rng::from_seed(1), "pbx.test");
-//! let challenge = guard.challenge(Mono::ZERO, false);
+//! let challenge = guard.challenge(Mono::ZERO, flow, false);
 //! assert!(challenge.starts_with(r#"Digest realm="pbx.test", nonce=""#));
 //!
 //! let header: &[u8] = br#"Digest username="a", realm="elsewhere""#;
 //! let verdict =
-//!     guard.check(Mono::ZERO, "REGISTER", "sip:pbx.test", [header].into_iter(), |_| None);
+//!     guard.check(Mono::ZERO, flow, "REGISTER", "sip:pbx.test", [header].into_iter(), |_| None);
 //! assert_eq!(verdict, Verdict::None);
 //! ```
 
 pub mod client;
 mod credentials;
+mod guesses;
 mod nonce;
 
 use std::fmt;
@@ -42,7 +48,11 @@ use md5::{Digest, Md5};
 use subtle::{Choice, ConstantTimeEq};
 
 use self::credentials::{Answer, Read};
-use self::nonce::{Nonce, Nonces};
+use self::guesses::Guesses;
+use self::nonce::Nonces;
+use super::Flow;
+use super::defence::Source;
+use crate::base::map::Keyed;
 use crate::base::{Mono, Rng};
 
 /// What an answer to our challenge is worth.
@@ -52,9 +62,12 @@ pub enum Verdict {
     None,
     /// The right answer of this user.
     Known(String),
-    /// The right answer, but to a nonce that is too old, not from this process, or with a nonce
-    /// count that was used already: challenge again with `stale`, and the phone asks nobody.
+    /// An answer, right or wrong, to a nonce that is too old, not from this process or sent
+    /// elsewhere; or a right one with a nonce count that was used already: challenge again with
+    /// `stale`, and the phone asks nobody.
     Stale,
+    /// Somebody guesses here, and has to wait: no answer.
+    Slowed,
     /// A wrong password, an unknown user, another URI, another algorithm: one and the same.
     Wrong,
     /// No answer to our kind of challenge can be read from it.
@@ -65,6 +78,7 @@ pub enum Verdict {
 pub struct Guard {
     realm: String,
     nonces: Nonces,
+    guesses: Guesses,
     /// Stands in for the password of users who have none.
     dummy: String,
 }
@@ -73,7 +87,8 @@ impl Guard {
     /// A guard of `realm`; characters that a quoted string cannot carry plainly are left out of it.
     pub fn new(rng: &mut Rng, realm: &str) -> Self {
         let realm = realm.chars().filter(|it| !it.is_control() && !"\"\\".contains(*it)).collect();
-        Self { realm, dummy: rng.token(), nonces: Nonces::new(rng) }
+        let dummy = rng.token();
+        Self { realm, dummy, nonces: Nonces::new(rng), guesses: Guesses::new(Keyed::new(rng)) }
     }
 
     /// Whose passwords are asked for.
@@ -82,8 +97,8 @@ impl Guard {
     }
 
     /// The value of a WWW-Authenticate or Proxy-Authenticate header. Nothing is kept of it.
-    pub fn challenge(&mut self, now: Mono, stale: bool) -> String {
-        let nonce = self.nonces.mint(now);
+    pub fn challenge(&mut self, now: Mono, flow: Flow, stale: bool) -> String {
+        let nonce = self.nonces.mint(now, Source::of(flow));
         let stale = if stale { ", stale=true" } else { "" };
         format!(
             r#"Digest realm="{}", nonce="{nonce}", algorithm=MD5, qop="auth"{stale}"#,
@@ -96,6 +111,7 @@ impl Guard {
     pub fn check<'h, 'p>(
         &mut self,
         now: Mono,
+        flow: Flow,
         method: &str,
         request_uri: &str,
         credentials: impl Iterator<Item = &'h [u8]>,
@@ -106,20 +122,25 @@ impl Guard {
             Read::Unreadable => return Verdict::Malformed,
             Read::Ours(answer) => answer,
         };
+        let Some(stamp) = self.nonces.read(now, &answer.nonce, Source::of(flow)) else {
+            return Verdict::Stale;
+        };
+        if !self.guesses.may_try(now, flow, &answer.username) {
+            return Verdict::Slowed;
+        }
         let password = password_of(&answer.username).filter(|it| !it.is_empty());
         let expected = answer.expected(&self.realm, method, password.unwrap_or(&self.dummy));
         let right = expected.as_bytes().ct_eq(answer.response.as_bytes());
         let known = Choice::from(u8::from(password.is_some()));
         if !answer.is_as_asked(request_uri) || !bool::from(right & known) {
+            self.guesses.wrong(now, flow, &answer.username);
             return Verdict::Wrong;
         }
-        let spent = match self.nonces.read(&answer.nonce) {
-            Nonce::Ours(stamp) => self.nonces.spend(now, stamp, answer.count),
-            // Right, and not from us: we were restarted since, or a peer brings its own nonce. It
-            // must learn a new one, and no more.
-            Nonce::Foreign => false,
-        };
-        if spent { Verdict::Known(answer.username.into_owned()) } else { Verdict::Stale }
+        if !self.nonces.spend(now, stamp, answer.count) {
+            return Verdict::Stale;
+        }
+        self.guesses.right(now, flow, &answer.username);
+        Verdict::Known(answer.username.into_owned())
     }
 }
 

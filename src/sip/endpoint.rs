@@ -14,7 +14,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::connections::Connections;
+use super::alive;
+use super::connections::{Connections, Wanted};
 use super::invite::{Legs, Usage};
 use super::message::{Fault, Message, Method, Name, Writer};
 use super::subscribe::{self, Subscriptions};
@@ -26,6 +27,9 @@ use crate::base::{AskId, LegId, Map, Mono, Rng, SubId, Timers};
 
 /// The methods we understand, as Allow says it.
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, SUBSCRIBE";
+
+/// How much longer than a stranger's request its answer may be.
+const AMPLIFICATION_MAX: usize = 2;
 
 /// Every SIP transaction and the signalling of every leg.
 #[derive(Debug)]
@@ -47,6 +51,10 @@ pub struct Endpoint {
     pub events: VecDeque<Event>,
     /// Flows on connections on which somebody known has shown up for the first time.
     pub trusted: Vec<Flow>,
+    /// Connections that are to be closed: their accounts have newer ones.
+    pub surplus: Vec<Flow>,
+    /// Connections that are to be opened.
+    pub wanted: Vec<Wanted>,
 }
 
 /// What the room above is told.
@@ -56,6 +64,9 @@ pub enum Event {
     Stranger(Request),
     /// Something happened to a leg.
     Leg(LegId, invite::Event),
+    /// A phone that [`Endpoint::ask_alive`] has asked answers along this flow: its number, and the
+    /// branch of the question.
+    Alive(Flow, u64, String),
     /// Something happened to a subscription.
     Subscription(SubId, subscribe::Event),
     /// What came of a request of ours; see [`Endpoint::ask`].
@@ -89,6 +100,8 @@ pub(super) struct TxId(u64);
 pub(super) enum Timer {
     Tx(TxId),
     Leg(LegId),
+    /// A transaction of ours whose leg is over.
+    Orphan(TxId),
     Subscription(SubId),
 }
 
@@ -141,6 +154,8 @@ impl Endpoint {
             sends: Vec::new(),
             events: VecDeque::new(),
             trusted: Vec::new(),
+            surplus: Vec::new(),
+            wanted: Vec::new(),
         }
     }
 
@@ -153,7 +168,7 @@ impl Endpoint {
         match (message.is_request(), check(flow, &message)) {
             (true, Ok(())) => self.receive_request(now, flow, message),
             (true, Err(fault)) => self.refuse_malformed(flow, &message, &fault),
-            (false, Ok(())) => self.receive_response(now, &message),
+            (false, Ok(())) => self.receive_response(now, flow, &message),
             (false, Err(_)) => {}
         }
     }
@@ -167,7 +182,7 @@ impl Endpoint {
     ) {
         let tag = self.stateless_tag(&request.message);
         let reply = Writer::reply(&request.message, status, request.flow.remote, Some(&tag));
-        self.sends.push((request.flow, more(reply).finish()));
+        self.send_unproved(request.flow, &request.message, more(reply).finish());
     }
 
     /// Opens a transaction for a request that is not an INVITE and answers it.
@@ -198,6 +213,7 @@ impl Endpoint {
             match timer {
                 Timer::Tx(id) => self.drive(now, id, Drive::Timeout, None),
                 Timer::Leg(leg) => self.leg_timeout(now, leg),
+                Timer::Orphan(id) => self.forget(id),
                 Timer::Subscription(id) => self.subscription_due(id),
             }
         }
@@ -250,7 +266,7 @@ impl Endpoint {
         }
     }
 
-    fn receive_response(&mut self, now: Mono, response: &Message) {
+    fn receive_response(&mut self, now: Mono, flow: Flow, response: &Message) {
         let Some(status) = response.status() else { return };
         // §18.1.2: a response whose top Via is not ours is dropped; a branch of ours is a secret.
         let Some(branch) = response.top_via().ok().and_then(|it| it.branch().map(str::to_owned))
@@ -260,6 +276,8 @@ impl Endpoint {
         let key = Key::client(&branch, response.method_token());
         if let Some(id) = self.by_key.get(&key).copied() {
             self.drive(now, id, Drive::Response(status), Some(response));
+        } else if let Some(phone) = alive::phone_of(&branch) {
+            self.events.push_back(Event::Alive(flow, phone, branch));
         }
     }
 
@@ -273,7 +291,17 @@ impl Endpoint {
             let reason = fault.to_string();
             let reply =
                 Writer::reply_with(message, fault.status(), &reason, flow.remote, Some(&tag));
-            self.sends.push((flow, reply.finish()));
+            self.send_unproved(flow, message, reply.finish());
+        }
+    }
+
+    /// Sends an answer to somebody who has not proved who they are. Their address may be forged, so
+    /// what reaches it through us is at most twice what they have sent themselves. (Real requests are
+    /// longer than half of our answers.)
+    fn send_unproved(&mut self, flow: Flow, request: &Message, reply: Bytes) {
+        let is_forgeable = !flow.transport.is_reliable();
+        if !is_forgeable || reply.len() <= AMPLIFICATION_MAX * request.bytes().len() {
+            self.sends.push((flow, reply));
         }
     }
 
@@ -451,7 +479,7 @@ impl Endpoint {
                     self.invite_answered(now, leg, id, response);
                 }
                 (Done::Pass, Owner::Asker(ask), Some(response)) => self.replied(ask, response),
-                (Done::Failed(why), Owner::Leg(leg), _) => self.unanswered(leg, id, why),
+                (Done::Failed(why), Owner::Leg(leg), _) => self.unanswered(now, leg, id, why),
                 (Done::Failed(why), Owner::Asker(ask), _) => self.unreplied(ask, why),
                 // An ACK that matches a 2xx's transaction belongs to the dialog, by its To tag.
                 (Done::PassAck, _, Some(ack)) => {
@@ -471,6 +499,7 @@ impl Endpoint {
             self.by_key.remove(&tx.key);
             self.connections.closed(tx.flow, id);
             self.timers.set(Timer::Tx(id), None);
+            self.timers.set(Timer::Orphan(id), None);
         }
     }
 

@@ -26,13 +26,31 @@ pub enum Transport {
     /// Datagrams; nothing is promised.
     Udp,
     /// This connection. When it is closed its flow is gone for ever, even if another one comes
-    /// from the same address. We accept connections and open none.
+    /// from the same address.
     Tcp(Connection),
+    /// The same, sealed (RFC 3261 §26.3.1).
+    Tls(Connection),
 }
 
 /// The name of a connection, which no other ever has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Connection(pub u64);
+
+impl Connection {
+    /// What the names of connections that the switch asks for have set, and those of accepted ones
+    /// have not.
+    const OURS: u64 = 1 << 63;
+
+    /// The name of the nth connection that the switch asks for.
+    pub const fn ours(nth: u64) -> Self {
+        Self(nth | Self::OURS)
+    }
+
+    /// Whether the switch asked for it.
+    pub const fn is_ours(self) -> bool {
+        self.0 & Self::OURS != 0
+    }
+}
 
 impl Transport {
     /// The word in a Via header.
@@ -40,6 +58,7 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp(_) => "TCP",
+            Self::Tls(_) => "TLS",
         }
     }
 
@@ -49,6 +68,8 @@ impl Transport {
         match self {
             Self::Udp => "",
             Self::Tcp(_) => ";transport=tcp",
+            // RFC 3261 §26.2.2 deprecates it; it is what phones write and understand.
+            Self::Tls(_) => ";transport=tls",
         }
     }
 
@@ -61,7 +82,7 @@ impl Transport {
     pub const fn connection(self) -> Option<Connection> {
         match self {
             Self::Udp => None,
-            Self::Tcp(it) => Some(it),
+            Self::Tcp(it) | Self::Tls(it) => Some(it),
         }
     }
 }

@@ -3,13 +3,16 @@
 //! This room knows bytes, flows and time. It does not know who may call whom, what a dial plan is
 //! or how bytes reach the wire.
 
+mod alive;
 mod ask;
 pub mod auth;
 mod connections;
+pub mod defence;
 pub mod dialog;
 pub mod endpoint;
 pub mod enrol;
 pub mod flow;
+pub mod identity;
 pub mod invite;
 pub mod message;
 pub mod registrar;
@@ -18,5 +21,7 @@ pub mod stream;
 pub mod subscribe;
 pub mod tx;
 
+pub use connections::Wanted;
 pub use endpoint::Endpoint;
 pub use flow::{Connection, Flow, Transport};
+pub use identity::Identities;

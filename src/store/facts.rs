@@ -72,6 +72,7 @@ impl Entry {
         let of = |kind, leg: Option<LegId>| Self { leg, ..Self::plain(call, at, kind) };
         Some(match &fact.what {
             What::Registered { .. }
+            | What::Refreshed { .. }
             | What::Expired { .. }
             | What::ScriptsLoaded { .. }
             | What::ScriptsRefused { .. } => return None,

@@ -10,8 +10,8 @@
 //!    of the process before cut off), then [`Reader::directory`], [`Reader::registrations`]
 //!    and [`Reader::subscriptions`] for the switch.
 //! 3. Facts go to [`Store::append`] in groups, the oldest first and at the latest 200 ms after they
-//!    happened; with an `Answered` the group is written at once. A group that could not be written
-//!    is kept and tried again: nothing of it is in the file.
+//!    happened, an answer at the latest with what happens next in its call. A group that could not be
+//!    written is kept and tried again: nothing of it is in the file.
 //! 4. Registrations go to [`Store::write_registrations`] in groups, at the latest 1 s after they
 //!    happened.
 //!

@@ -2,6 +2,7 @@
 //! send what they like, resources end, scripts misbehave. Each time the same is asked: calls end on
 //! both sides, nothing is left over, the facts are whole, and nobody else suffers.
 
+mod defence;
 mod facts;
 mod garbage;
 mod hangup;

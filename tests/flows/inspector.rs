@@ -6,15 +6,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use bytes::Bytes;
 use moonswitch::sdp::Codec;
 use moonswitch::sim::phone::{Behaviour, Reply};
 use moonswitch::sim::{Config, World};
-use moonswitch::sip::message::{Contacts, Message, Name};
-use rsip::headers::{ToTypedHeader, UntypedHeader};
-use rsip::message::{HasHeaders, HeadersExt};
-use rsip::{Header, SipMessage};
 
+use crate::reader::{FIELDS, ours, theirs};
 use crate::world::{ann_dials, assert_nothing_left, house, move_in, secs};
 
 /// What rsip 0.4 is known to refuse or misread of what we and our phones write, as parts of the
@@ -76,70 +72,16 @@ fn watch(world: &mut World, seen: &Rc<RefCell<Seen>>) {
             return;
         }
         let mut seen = seen.borrow_mut();
-        let ours = ours(bytes);
+        let ours = ours(bytes).unwrap_or_else(|fault| panic!("{fault}: {text}"));
         seen.kinds.insert(ours[0].clone());
         match theirs(bytes) {
-            Ok(theirs) => assert_eq!(ours, theirs, "{text}"),
+            Ok(theirs) => {
+                for (field, (ours, theirs)) in FIELDS.iter().zip(ours.iter().zip(&theirs)) {
+                    assert_eq!(ours, theirs, "{field}: {text}");
+                }
+            }
             Err(error) => drop(seen.refused.insert(format!("{error}\n{text}"))),
         }
         seen.compared += 1;
     });
-}
-
-/// Method or status, Request-URI, Call-ID, CSeq, tags, branch, Contact, Content-Length, body: as we
-/// read them.
-fn ours(bytes: &[u8]) -> [String; 11] {
-    let it = Message::parse(Bytes::copy_from_slice(bytes)).expect("we read what is on the wire");
-    assert_eq!(it.check(), Ok(()), "{}", String::from_utf8_lossy(bytes));
-    let or_none = |it: Option<&str>| it.unwrap_or("none").to_owned();
-    let contact = match it.contacts().expect("contacts are in order") {
-        Contacts::List(list) => or_none(list.first().map(|it| it.uri)),
-        Contacts::Star => "*".to_owned(),
-    };
-    let cseq = it.cseq().expect("there is a CSeq");
-    [
-        it.status().map_or_else(|| it.method_token().to_owned(), |it| it.to_string()),
-        or_none(it.request_uri()),
-        or_none(it.call_id()),
-        cseq.number.to_string(),
-        cseq.method.to_string(),
-        or_none(it.from().expect("there is a From").tag()),
-        or_none(it.to().expect("there is a To").tag()),
-        or_none(it.top_via().expect("there is a Via").branch()),
-        contact,
-        or_none(it.text(Name::ContentLength)),
-        String::from_utf8_lossy(it.body()).into_owned(),
-    ]
-}
-
-/// The same, as rsip reads them.
-fn theirs(bytes: &[u8]) -> Result<[String; 11], rsip::Error> {
-    let it = SipMessage::try_from(bytes)?;
-    let (first, uri) = match &it {
-        SipMessage::Request(it) => (it.method.to_string(), it.uri.to_string()),
-        SipMessage::Response(it) => {
-            (u16::from(it.status_code.clone()).to_string(), "none".to_owned())
-        }
-    };
-    let or_none = |it: Option<String>| it.unwrap_or_else(|| "none".to_owned());
-    let contact = it.contact_header().ok().map(|it| it.clone().typed()).transpose()?;
-    let length = it.headers().iter().find_map(|it| match it {
-        Header::ContentLength(it) => Some(it.value().to_owned()),
-        _ => None,
-    });
-    let (cseq, via) = (it.cseq_header()?, it.via_header()?.clone().typed()?);
-    let (from, to) = (it.from_header()?.clone().typed()?, it.to_header()?.clone().typed()?);
-    Ok([
-        first,
-        uri,
-        it.call_id_header()?.value().to_owned(),
-        cseq.seq()?.to_string(),
-        cseq.method()?.to_string(),
-        or_none(from.tag().map(|it| it.value().to_owned())),
-        or_none(to.tag().map(|it| it.value().to_owned())),
-        or_none(via.branch().map(|it| it.value().to_owned())),
-        or_none(contact.map(|it| it.uri.to_string())),
-        or_none(length),
-        String::from_utf8_lossy(it.body()).into_owned(),
-    ])
 }

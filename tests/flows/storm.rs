@@ -3,6 +3,7 @@
 //!
 //! `MOONSWITCH_SEEDS=100000` runs more of them, `MOONSWITCH_SEED=n` one of them with its trace.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use moonswitch::base::Rng;
 use moonswitch::sdp::Codec;
-use moonswitch::sim::phone::{Behaviour, Nat, Reply};
+use moonswitch::sim::phone::{Behaviour, Ending, Hold, Later, Nat, Offers, Reply};
 use moonswitch::sim::{Config, World};
 
 use crate::world::{ANN, BOB, ann_dials, connected, secs, two_phones};
@@ -45,6 +46,25 @@ struct Tales {
     connected: u64,
     simulated: Duration,
     failures: String,
+    /// How calls ended, and which features they used, each with how often.
+    counts: BTreeMap<String, u64>,
+}
+
+impl Tales {
+    /// Counts how every call of both phones ended and what was done within it.
+    fn count(&mut self, world: &World) {
+        for call in [ANN, BOB].iter().flat_map(|it| world.phone(*it).calls()) {
+            let ending = match call.ending() {
+                Some(Ending::Refused(status)) => format!("refused {status}"),
+                Some(ending) => format!("{ending:?}"),
+                None => "never".to_owned(),
+            };
+            *self.counts.entry(ending).or_default() += 1;
+            for (what, count) in ["taken", "put off", "refused"].iter().zip(call.later) {
+                *self.counts.entry(format!("later offers {what}")).or_default() += u64::from(count);
+            }
+        }
+    }
 }
 
 /// Tells a story in many storms; nothing may ever be left over. Returns how many calls were
@@ -68,6 +88,11 @@ fn weather(story: Story) -> (u64, u64) {
     eprintln!(
         "{connected} of {seeds} calls connected, {hours:.1} simulated hours in {seconds:.1} s"
     );
+    let mut counts = one.counts;
+    for (what, count) in other.counts {
+        *counts.entry(what).or_default() += count;
+    }
+    eprintln!("{counts:?}");
     let failures = one.failures + &other.failures;
     assert!(failures.is_empty(), "{failures}");
     (connected, seeds)
@@ -84,6 +109,7 @@ fn go_through(story: Story, next: &AtomicU64, seeds: u64) -> Tales {
         let _announced = OnPanic(seed);
         let (world, left) = story(Config::storm(seed));
         tales.connected += u64::from(connected(&world));
+        tales.count(&world);
         tales.simulated += Duration::from_nanos(world.now().as_nanos());
         if !left.is_empty() {
             writeln!(tales.failures, "MOONSWITCH_SEED={seed}: {left:?}").expect("strings take all");
@@ -128,18 +154,41 @@ fn anybody(dice: &mut Rng) -> Behaviour {
     let after = some(dice, 6_000);
     let replies = [Reply::Busy, Reply::Decline, Reply::Ring, Reply::Silent];
     let reply = *replies.get(dice.below(12) as usize).unwrap_or(&Reply::Answer { after });
-    let codecs =
-        [vec![Codec::Opus], vec![Codec::Pcma, Codec::Opus], vec![Codec::Pcmu, Codec::Pcma]];
+    let lists = codec_lists();
+    let refusals = [488, 491, 500, 481, 408, 603];
+    // Whole seconds, so that both sometimes do something at the same moment.
+    let sometime = |dice: &mut Rng, per_mille| dice.hits(per_mille).then(|| secs(dice.below(8)));
+    let hold_after = sometime(dice, 400);
     Behaviour {
         reply,
-        cancel_after: dice.hits(500).then(|| some(dice, 8_000)),
-        // Whole seconds, so that both sometimes hang up at the same moment.
-        hang_up_after: Some(secs(dice.below(6))),
-        codecs: codecs[dice.below(3) as usize].clone(),
+        cancel_after: dice.hits(400).then(|| some(dice, 8_000)),
+        hang_up_after: Some(secs(dice.below(12))),
+        // Whoever holds may be silent for ever, even when it is gone: session timers come later.
+        vanish_after: sometime(dice, 50).filter(|_| hold_after.is_none()),
+        hold_after,
+        resume_after: sometime(dice, 400),
+        hold: [Hold::SendOnly, Hold::Inactive, Hold::Nowhere][dice.below(3) as usize],
+        recode: sometime(dice, 300).map(|it| (it, lists[dice.below(4) as usize].clone())),
+        ask_after: sometime(dice, 200),
+        offers: if dice.hits(200) { Offers::Late } else { Offers::Early },
+        later: match dice.hits(150) {
+            true => Later::Refuse(refusals[dice.below(6) as usize]),
+            false => Later::Accept,
+        },
+        codecs: lists[dice.below(4) as usize].clone(),
         expires: secs(20 + dice.below(100)),
         nat: dice.hits(300).then(Nat::default),
         ..Behaviour::default()
     }
+}
+
+fn codec_lists() -> [Vec<Codec>; 4] {
+    [
+        vec![Codec::Opus],
+        vec![Codec::Pcma, Codec::Opus],
+        vec![Codec::Pcmu, Codec::Pcma],
+        vec![Codec::Pcmu, Codec::Opus, Codec::Pcma],
+    ]
 }
 
 fn some(dice: &mut Rng, ms_max: u64) -> Duration {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Once;
 
-use crate::phone;
+use crate::{baresip, linphone, sipp};
 
 /// Whether to go on. Says once what is left out; panics when nothing may be.
 pub(crate) fn is_open() -> bool {
@@ -11,12 +11,14 @@ pub(crate) fn is_open() -> bool {
     let demanded = std::env::var_os("MOONSWITCH_INTEROP").is_some_and(|it| it == "1");
     let missing = if demanded { "" } else { "MOONSWITCH_INTEROP=1 is not set" };
     if demanded {
-        assert!(phone::is_installed(), "baresip (Debian: baresip-core) is needed and missing");
+        assert!(baresip::is_installed(), "baresip (Debian: baresip-core) is needed and missing");
+        assert!(linphone::is_installed(), "linphonec (Debian: linphone-cli) is needed and missing");
+        assert!(sipp::is_installed(), "sipp (Debian: sip-tester) is needed and missing");
         return true;
     }
     // Straight to the descriptor: the test harness keeps what a passing test prints.
     SAID.call_once(|| {
-        _ = writeln!(std::io::stderr(), "left out: calls between real phones ({missing})");
+        _ = writeln!(std::io::stderr(), "left out: calls of real phones and SIPp ({missing})");
     });
     false
 }

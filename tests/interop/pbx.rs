@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::scratch::{Scratch, audio_ports};
+use crate::scratch::{Scratch, audio_ports, wide_audio_ports};
 use crate::wait::wait_for;
 
 /// How long a start or an end may take on a busy machine.
@@ -40,14 +40,20 @@ impl Pbx {
 
     /// The same, with more words on its command line.
     pub(crate) fn start_with(sip: &str, words: &[&str]) -> Self {
-        let scratch = Scratch::new("pbx");
-        let rows = EXTENSIONS.map(|(number, password)| {
-            format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
-        });
-        let file = scratch.file("extensions.toml");
-        fs::write(&file, rows.concat()).unwrap();
-        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
-        Self::begin(scratch, sip, words, &[])
+        Self::begin(known_extensions(), sip, audio_ports(), words, &[])
+    }
+
+    /// The same with room for many calls at once.
+    pub(crate) fn start_wide() -> Self {
+        Self::begin(known_extensions(), "127.0.0.1:0", wide_audio_ports(), &[], &[])
+    }
+
+    /// The same with a dial plan above the one that ships.
+    pub(crate) fn start_planned(plan: &str) -> Self {
+        let scratch = known_extensions();
+        fs::create_dir(scratch.file("scripts")).unwrap();
+        fs::write(scratch.file("scripts/main.lua"), plan).unwrap();
+        Self::start_in(scratch)
     }
 
     /// Starts one on a data directory and waits until it is ready.
@@ -57,13 +63,33 @@ impl Pbx {
 
     /// The same with these variables set.
     pub(crate) fn start_told(scratch: Scratch, variables: &[(&str, &str)]) -> Self {
-        Self::begin(scratch, "127.0.0.1:0", &[], variables)
+        Self::begin(scratch, "127.0.0.1:0", audio_ports(), &[], variables)
     }
 
-    fn begin(scratch: Scratch, sip: &str, words: &[&str], variables: &[(&str, &str)]) -> Self {
-        let mut child = command(scratch.path(), sip)
-            .args(words)
-            .envs(variables.iter().copied())
+    /// Starts one with the known extensions that may open so many files only.
+    pub(crate) fn start_with_few_files(files: u32) -> Self {
+        let scratch = known_extensions();
+        let pbx = command(scratch.path(), "127.0.0.1:0");
+        let mut shell = Command::new("sh");
+        let limited = format!("ulimit -n {files}; exec \"$0\" \"$@\"");
+        shell.arg("-c").arg(limited).arg(pbx.get_program()).args(pbx.get_args());
+        Self::spawn(scratch, shell)
+    }
+
+    fn begin(
+        scratch: Scratch,
+        sip: &str,
+        audio: (u16, u16),
+        words: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut command = command_at(scratch.path(), sip, audio);
+        command.args(words).envs(variables.iter().copied());
+        Self::spawn(scratch, command)
+    }
+
+    fn spawn(scratch: Scratch, mut command: Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(File::create(scratch.file("pbx.log")).unwrap())
             .spawn()
@@ -78,6 +104,11 @@ impl Pbx {
     /// Where phones reach it.
     pub(crate) fn sip(&self) -> SocketAddr {
         self.bound("sip=")
+    }
+
+    /// Where phones reach it over TLS.
+    pub(crate) fn sip_tls(&self) -> SocketAddr {
+        self.bound("sip-tls=")
     }
 
     /// Where monitors reach it.
@@ -207,6 +238,18 @@ impl Drop for Pbx {
     }
 }
 
+/// A data directory with the known extensions.
+fn known_extensions() -> Scratch {
+    let scratch = Scratch::new("pbx");
+    let rows = EXTENSIONS.map(|(number, password)| {
+        format!("[[extension]]\nnumber = \"{number}\"\npassword = \"{password}\"\n")
+    });
+    let file = scratch.file("extensions.toml");
+    fs::write(&file, rows.concat()).unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+    scratch
+}
+
 /// Runs the binary to its end with these variables set.
 pub(crate) fn run_with(data: &Path, variables: &[(&str, &str)]) -> Output {
     command(data, "127.0.0.1:0").envs(variables.iter().copied()).output().unwrap()
@@ -219,7 +262,10 @@ pub(crate) fn run(data: &Path, words: &[&str]) -> Output {
 
 /// The binary, with this data directory and ports of its own.
 pub(crate) fn command(data: &Path, sip: &str) -> Command {
-    let (low, high) = audio_ports();
+    command_at(data, sip, audio_ports())
+}
+
+fn command_at(data: &Path, sip: &str, (low, high): (u16, u16)) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_moonswitch"));
     command.env_remove("MOONSWITCH_LOG").env_remove("MOONSWITCH_ADMIN_KEY");
     command.arg("serve").arg("--data").arg(data);

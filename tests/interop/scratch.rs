@@ -55,17 +55,30 @@ pub(crate) fn free_port() -> u16 {
         .expect("somebody holds every port of this machine")
 }
 
-/// 40 UDP ports, as `(low, high)`, all of which were free a moment ago and none of which another
+/// 120 UDP ports, enough for 30 calls, as `(low, high)`, all of which were free a moment ago and none of which another
 /// test of this process is given. They lie below the ephemeral ones.
 pub(crate) fn audio_ports() -> (u16, u16) {
     const FIRST: u16 = 20_480;
-    const COUNT: u16 = 40;
-    const BLOCKS: u32 = 300;
+    const COUNT: u16 = 120;
+    const BLOCKS: u32 = 100;
     let start = std::process::id() * 7;
     let is_free =
         |low: u16| (low..low + COUNT).all(|it| UdpSocket::bind(("127.0.0.1", it)).is_ok());
     (0..BLOCKS)
         .map(|_| FIRST + ((start + u32::from(next())) % BLOCKS) as u16 * COUNT)
+        .find(|low| is_free(*low))
+        .map(|low| (low, low + COUNT - 1))
+        .expect("somebody holds every audio port of this machine")
+}
+
+/// 600 UDP ports below those of [`free_port`], all of which were free a moment ago.
+pub(crate) fn wide_audio_ports() -> (u16, u16) {
+    const FIRST: u16 = 6_400;
+    const COUNT: u16 = 600;
+    let is_free =
+        |low: u16| (low..low + COUNT).all(|it| UdpSocket::bind(("127.0.0.1", it)).is_ok());
+    (0..3)
+        .map(|block| FIRST + block * COUNT)
         .find(|low| is_free(*low))
         .map(|low| (low, low + COUNT - 1))
         .expect("somebody holds every audio port of this machine")

@@ -1,11 +1,17 @@
-//! A phone that is ours in every byte, over either transport.
+//! A phone that is ours in every byte, over each transport.
+
+#[path = "../tls/anyone.rs"]
+pub(crate) mod anyone;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use crate::pbx::EXTENSIONS;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use crate::pbx::{EXTENSIONS, Pbx};
 use crate::sip::{Message, sdp, with_body};
 
 /// How long it waits for anything.
@@ -22,16 +28,86 @@ pub(crate) struct Peer {
 
 enum Line {
     Tcp(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
     Udp(UdpSocket),
+}
+
+/// Over what a stream goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    Tcp,
+    Tls,
+}
+
+impl Over {
+    pub(crate) const BOTH: [Self; 2] = [Self::Tcp, Self::Tls];
+
+    /// Where a PBX is reached so.
+    pub(crate) fn at(self, pbx: &Pbx) -> SocketAddr {
+        match self {
+            Self::Tcp => pbx.sip(),
+            Self::Tls => pbx.sip_tls(),
+        }
+    }
+
+    /// A peer of it.
+    pub(crate) fn to(self, pbx: &Pbx) -> Peer {
+        self.to_address(self.at(pbx))
+    }
+
+    pub(crate) fn to_address(self, there: SocketAddr) -> Peer {
+        match self {
+            Self::Tcp => Peer::over_tcp(there),
+            Self::Tls => Peer::over_tls(there, anyone::config(), "pbx.test").unwrap(),
+        }
+    }
+
+    /// The word in Via.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+
+    /// The parameter of URIs.
+    pub(crate) fn parameter(self) -> &'static str {
+        match self {
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+        }
+    }
 }
 
 impl Peer {
     pub(crate) fn over_tcp(there: SocketAddr) -> Self {
-        let stream = TcpStream::connect(there).unwrap();
-        stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let stream = connect(there);
         let here = stream.local_addr().unwrap();
         Self { line: Line::Tcp(stream), here, there, read: Vec::new() }
+    }
+
+    /// Over TLS, asking for this name; the handshake is done, or why it is not.
+    pub(crate) fn over_tls(
+        there: SocketAddr,
+        config: Arc<ClientConfig>,
+        name: &str,
+    ) -> std::io::Result<Self> {
+        let stream = connect(there);
+        let here = stream.local_addr().unwrap();
+        let name = name.to_owned().try_into().unwrap();
+        let mut tls = StreamOwned::new(ClientConnection::new(config, name).unwrap(), stream);
+        while tls.conn.is_handshaking() {
+            tls.conn.complete_io(&mut tls.sock)?;
+        }
+        Ok(Self { line: Line::Tls(Box::new(tls)), here, there, read: Vec::new() })
+    }
+
+    /// The connection under its TLS.
+    pub(crate) fn session(&self) -> &ClientConnection {
+        match &self.line {
+            Line::Tls(it) => &it.conn,
+            Line::Tcp(_) | Line::Udp(_) => panic!("no TLS here"),
+        }
     }
 
     pub(crate) fn over_udp(there: SocketAddr) -> Self {
@@ -46,21 +122,33 @@ impl Peer {
     pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
         match &mut self.line {
             Line::Tcp(it) => it.write_all(bytes.as_ref()).unwrap(),
+            Line::Tls(it) => {
+                it.write_all(bytes.as_ref()).unwrap();
+                it.flush().unwrap();
+            }
             Line::Udp(it) => _ = it.send(bytes.as_ref()).unwrap(),
         }
     }
 
     /// Says it to somebody who may hang up meanwhile.
     pub(crate) fn say_if_heard(&mut self, text: &str) {
-        if let Line::Tcp(it) = &mut self.line {
-            _ = it.write_all(text.as_bytes());
+        match &mut self.line {
+            Line::Tcp(it) => _ = it.write_all(text.as_bytes()),
+            Line::Tls(it) => _ = it.write_all(text.as_bytes()).and_then(|()| it.flush()),
+            Line::Udp(it) => _ = it.send(text.as_bytes()),
         }
     }
 
     /// Nothing more is said.
     pub(crate) fn say_goodbye(&mut self) {
-        if let Line::Tcp(it) = &self.line {
-            it.shutdown(Shutdown::Write).unwrap();
+        match &mut self.line {
+            Line::Tcp(it) => it.shutdown(Shutdown::Write).unwrap(),
+            Line::Tls(it) => {
+                it.conn.send_close_notify();
+                it.flush().unwrap();
+                it.sock.shutdown(Shutdown::Write).unwrap();
+            }
+            Line::Udp(_) => {}
         }
     }
 
@@ -88,16 +176,6 @@ impl Peer {
         }
     }
 
-    /// Asks over UDP, unless nobody is there any more.
-    pub(crate) fn try_ask(&mut self, request: &str) -> Option<Message> {
-        let request = self.signed(request);
-        match &mut self.line {
-            Line::Udp(it) => _ = it.send(request.as_bytes()).ok()?,
-            Line::Tcp(it) => it.write_all(request.as_bytes()).ok()?,
-        }
-        self.try_hear()
-    }
-
     #[track_caller]
     pub(crate) fn hear_bytes(&mut self, count: usize) -> Vec<u8> {
         while self.read.len() < count {
@@ -119,6 +197,24 @@ impl Peer {
         self.read.is_empty() && end.map_or_else(|e| is_reset(&e), |length| length == 0)
     }
 
+    /// The same of somebody who may not listen.
+    pub(crate) fn try_ask(&mut self, request: &str) -> Option<Message> {
+        let request = self.signed(request);
+        self.say_if_heard(&request);
+        self.try_hear()
+    }
+
+    /// Whether nothing is said to us any more, however rudely.
+    pub(crate) fn is_refused(&mut self) -> bool {
+        loop {
+            match self.more() {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(e) => return e.kind() != ErrorKind::WouldBlock,
+            }
+        }
+    }
+
     /// Registers as one of the known extensions.
     #[track_caller]
     pub(crate) fn register(&mut self, which: usize) {
@@ -130,7 +226,7 @@ impl Peer {
     #[track_caller]
     pub(crate) fn try_register(&mut self, number: &str, password: &str) -> Option<u16> {
         let (here, there) = (self.here, self.there);
-        let transport = if self.is_tcp() { ";transport=tcp" } else { "" };
+        let transport = self.parameter();
         let contact = format!("Contact: <sip:{number}@{here}{transport}>\r\nExpires: 60\r\n");
         let request = |cseq, more: &str| {
             let to = format!("<sip:{number}@{there}>");
@@ -154,12 +250,13 @@ impl Peer {
         let (own, password) = EXTENSIONS[which];
         let (here, there) = (self.here, self.there);
         let uri = format!("sip:{number}@{there}");
+        let transport = self.parameter();
         let sdp = match there.is_ipv6() {
             true => sdp(40_000).replace("IP4 127.0.0.1", "IP6 ::1"),
             false => sdp(40_000),
         };
         let request = |cseq, more: &str| {
-            let more = format!("Contact: <sip:{own}@{here};transport=tcp>\r\n{more}");
+            let more = format!("Contact: <sip:{own}@{here}{transport}>\r\n{more}");
             with_body(text("INVITE", &uri, cseq, own, &format!("<{uri}>"), &more), &sdp)
         };
         let challenge = self.try_ask(&request(next(), ""))?;
@@ -179,13 +276,21 @@ impl Peer {
         }
     }
 
-    fn is_tcp(&self) -> bool {
-        matches!(self.line, Line::Tcp(_))
+    fn parameter(&self) -> &'static str {
+        match self.line {
+            Line::Tcp(_) => Over::Tcp.parameter(),
+            Line::Tls(_) => Over::Tls.parameter(),
+            Line::Udp(_) => "",
+        }
     }
 
     /// The same with a Via of this peer's.
     fn signed(&self, request: &str) -> String {
-        let word = if self.is_tcp() { "TCP" } else { "UDP" };
+        let word = match self.line {
+            Line::Tcp(_) => Over::Tcp.word(),
+            Line::Tls(_) => Over::Tls.word(),
+            Line::Udp(_) => "UDP",
+        };
         request.replace("SIP/2.0/TCP peer", &format!("SIP/2.0/{word} {}", self.here))
     }
 
@@ -193,11 +298,19 @@ impl Peer {
         let mut bytes = [0; 65_535];
         let length = match &mut self.line {
             Line::Tcp(it) => it.read(&mut bytes)?,
+            Line::Tls(it) => it.read(&mut bytes)?,
             Line::Udp(it) => it.recv(&mut bytes)?,
         };
         self.read.extend_from_slice(&bytes[..length]);
         Ok(length)
     }
+}
+
+fn connect(there: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(there).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
 }
 
 /// A request of a stranger.

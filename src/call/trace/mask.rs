@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::Heard;
 use crate::sip::message::Message;
@@ -106,8 +107,6 @@ fn without_key(line: &str) -> String {
 fn head_of(bytes: &[u8]) -> usize {
     let lead = bytes.iter().take_while(|it| matches!(it, b'\r' | b'\n')).count();
     let head = bytes.get(lead..).unwrap_or_default();
-    let end = |mark: &[u8]| {
-        head.windows(mark.len()).position(|it| it == mark).map(|it| lead + it + mark.len())
-    };
+    let end = |mark: &[u8]| memmem::find(head, mark).map(|it| lead + it + mark.len());
     [end(b"\r\n\r\n"), end(b"\n\n")].into_iter().flatten().min().unwrap_or(bytes.len())
 }

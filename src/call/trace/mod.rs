@@ -167,6 +167,7 @@ fn words(trace: &Trace, entry: &Entry) -> Option<String> {
         Entry::Sip { .. } | Entry::Detail(Detail::Named { .. }) => return None,
         Entry::Fact(fact) => match fact {
             What::Registered { .. }
+            | What::Refreshed { .. }
             | What::Expired { .. }
             | What::ScriptsLoaded { .. }
             | What::ScriptsRefused { .. }

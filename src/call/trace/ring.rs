@@ -79,8 +79,12 @@ impl Ring {
             }
             Output::Fact(fact) => self.fact(now, fact),
             Output::Traced(Traced { call, detail }) => self.detail(now.mono, *call, detail),
-            Output::Media { .. }
+            Output::Connect(_)
+            | Output::Dns(_)
+            | Output::Route(_)
+            | Output::Media { .. }
             | Output::Trusted { .. }
+            | Output::Close { .. }
             | Output::Phone { .. }
             | Output::Watch { .. }
             | Output::Told { .. } => {}

@@ -1,8 +1,8 @@
-//! One TCP connection: what it has sent of a message, what it has not read yet, how long it may
-//! stay.
+//! One connection, over TCP or TLS: what it has sent of a message, what it has not read yet, how
+//! long it may stay.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{IpAddr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use nix::sys::epoll::EpollFlags;
@@ -12,6 +12,8 @@ use crate::base::Mono;
 use crate::call::Input;
 use crate::sip::Flow;
 use crate::sip::stream::{Frame, Framer, PONG};
+
+use super::super::tls::{Heard, Session};
 
 /// How long a stranger may be without a whole message.
 const STRANGER_IDLE: Duration = Duration::from_secs(30);
@@ -31,13 +33,21 @@ const ASK_AFTER: Duration = Duration::from_secs(60);
 const ASK_EVERY: Duration = Duration::from_secs(15);
 const ASK_TIMES: u32 = 4;
 
+/// Why somebody is closed who mistakes the port.
+pub(super) const SPEAKS_TLS: &str = "a peer speaks TLS to the port of plain SIP";
+/// What every TLS connection begins with (RFC 8446 §5.1), and no SIP message.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// One connection.
 pub(super) struct Link {
     pub(super) stream: TcpStream,
     pub(super) flow: Flow,
     pub(super) standing: Standing,
     pub(super) is_known_to_switch: bool,
+    /// Of TLS; none when nothing is sealed, or when we have said goodbye.
+    session: Option<Session>,
     framer: Framer,
+    /// As it goes to the wire: sealed, over TLS.
     unsent: Vec<u8>,
     /// Since when nothing of what is unsent was taken.
     stuck_since: Option<Mono>,
@@ -70,16 +80,25 @@ enum Phase {
     Said { since: Mono },
     /// It is worth nothing any more.
     Dead,
+    /// It wants to begin TLS here.
+    Mistaken,
 }
 
 impl Link {
     /// A connection that was just let in.
-    pub(super) fn new(now: Mono, stream: TcpStream, flow: Flow) -> Self {
+    pub(super) fn new(
+        now: Mono,
+        stream: TcpStream,
+        session: Option<Session>,
+        flow: Flow,
+        standing: Standing,
+    ) -> Self {
         Self {
             stream,
             flow,
-            standing: Standing::Stranger,
+            standing,
             is_known_to_switch: false,
+            session,
             framer: Framer::default(),
             unsent: Vec::new(),
             stuck_since: None,
@@ -96,7 +115,7 @@ impl Link {
             Ok(0) if self.phase == Phase::Open => self.phase = Phase::Ending { since: now },
             Ok(0) => self.phase = Phase::Dead,
             Ok(length) if self.phase == Phase::Open => {
-                self.receive(now, buffer.get(..length).unwrap_or_default(), take);
+                self.hear(now, buffer.get(..length).unwrap_or_default(), take);
             }
             Ok(_) => {}
             Err(e) if is_for_later(&e) => {}
@@ -114,7 +133,22 @@ impl Link {
             self.phase = Phase::Dead;
             return;
         }
-        self.unsent.extend_from_slice(bytes);
+        match &mut self.session {
+            Some(session) => session.seal(bytes, &mut self.unsent),
+            None => self.unsent.extend_from_slice(bytes),
+        }
+    }
+
+    /// What was said, and is to be said, before it was let in.
+    pub(super) fn go_on(
+        &mut self,
+        now: Mono,
+        plain: &[u8],
+        unsent: Vec<u8>,
+        take: &mut impl FnMut(Input),
+    ) {
+        self.unsent = unsent;
+        self.receive(now, plain, take);
     }
 
     /// Writes as much as the system takes.
@@ -142,9 +176,20 @@ impl Link {
         }
     }
 
+    /// Nothing more is taken from it.
+    pub(super) fn dismiss(&mut self, now: Mono) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::Ending { since: now };
+        }
+    }
+
     /// Says that we are done, once all else is said.
     pub(super) fn say_goodbye(&mut self, now: Mono) {
         if matches!(self.phase, Phase::Ending { .. }) && self.unsent.is_empty() {
+            if let Some(mut session) = self.session.take() {
+                session.say_goodbye(&mut self.unsent);
+                self.write(now);
+            }
             _ = self.stream.shutdown(Shutdown::Write);
             self.phase = Phase::Said { since: now };
         }
@@ -155,6 +200,7 @@ impl Link {
         let is_over = |since: Option<Mono>, span| since.is_some_and(|it| now >= it + span);
         match self.phase {
             Phase::Dead => Some("broken"),
+            Phase::Mistaken => Some(SPEAKS_TLS),
             Phase::Ending { since } | Phase::Said { since } => {
                 (now >= since + LEAVING).then_some("ended")
             }
@@ -168,7 +214,7 @@ impl Link {
     /// When something about it falls due.
     pub(super) fn next(&self) -> Option<Mono> {
         match self.phase {
-            Phase::Dead => Some(Mono::ZERO),
+            Phase::Dead | Phase::Mistaken => Some(Mono::ZERO),
             Phase::Ending { since } if self.unsent.is_empty() => Some(since + TURN),
             Phase::Ending { since } | Phase::Said { since } => Some(since + LEAVING),
             Phase::Open => {
@@ -184,7 +230,7 @@ impl Link {
     pub(super) fn new_interest(&mut self) -> Option<EpollFlags> {
         let read = match self.phase {
             Phase::Open | Phase::Said { .. } => EpollFlags::EPOLLIN,
-            Phase::Ending { .. } | Phase::Dead => EpollFlags::empty(),
+            Phase::Ending { .. } | Phase::Dead | Phase::Mistaken => EpollFlags::empty(),
         };
         let write = match self.stuck_since {
             Some(_) => EpollFlags::EPOLLOUT,
@@ -192,6 +238,29 @@ impl Link {
         };
         let before = std::mem::replace(&mut self.interest, read | write);
         (before != self.interest).then_some(self.interest)
+    }
+
+    /// Takes what has come from the wire.
+    fn hear(&mut self, now: Mono, bytes: &[u8], take: &mut impl FnMut(Input)) {
+        let Some(session) = &mut self.session else {
+            if !self.is_known_to_switch && bytes.first() == Some(&TLS_HANDSHAKE) {
+                self.phase = Phase::Mistaken;
+                return;
+            }
+            return self.receive(now, bytes, take);
+        };
+        let mut plain = Vec::new();
+        let heard = session.open(bytes, &mut plain, &mut self.unsent);
+        self.receive(now, &plain, take);
+        if heard == Ok(Heard::More) && self.unsent.len() <= UNSENT_MAX {
+            return;
+        }
+        if let Err(e) = heard {
+            tracing::debug!("{}: {e}", self.flow);
+        }
+        if self.phase == Phase::Open {
+            self.phase = Phase::Ending { since: now };
+        }
     }
 
     fn receive(&mut self, now: Mono, bytes: &[u8], take: &mut impl FnMut(Input)) {
@@ -244,14 +313,6 @@ pub(super) fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
     let ask = TcpKeepalive::new().with_time(ASK_AFTER).with_interval(ASK_EVERY);
     SockRef::from(stream).set_tcp_keepalive(&ask.with_retries(ASK_TIMES))?;
     stream.local_addr()
-}
-
-/// Whose address this is: of IPv6, where everybody has as many as they like, the network's.
-pub(super) fn place(flow: Flow) -> IpAddr {
-    match flow.remote.ip() {
-        IpAddr::V6(it) => IpAddr::V6(Ipv6Addr::from_bits(it.to_bits() >> 64 << 64)),
-        it => it,
-    }
 }
 
 fn is_for_later(e: &io::Error) -> bool {

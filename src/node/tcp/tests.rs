@@ -1,8 +1,10 @@
 //! Real connections on a clock of ours.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use super::*;
+use crate::node::post::post;
 
 const OPTIONS: &[u8] = b"OPTIONS sip:a SIP/2.0\r\nl: 0\r\n\r\n";
 
@@ -127,14 +129,13 @@ fn what_is_said_last_arrives_although_more_was_sent_than_read() {
 }
 
 #[test]
-fn addresses_of_one_ipv6_network_are_one_place() {
-    let of = |remote: &str| {
-        let local = "[::1]:5060".parse().unwrap();
-        place(Flow { transport: Transport::Udp, local, remote: remote.parse().unwrap() })
-    };
-    assert_eq!(of("[2001:db8::1]:1"), of("[2001:db8::ffff:1]:2"));
-    assert_ne!(of("[2001:db8::1]:1"), of("[2001:db8:0:1::1]:1"));
-    assert_ne!(of("192.0.2.1:1"), of("192.0.2.2:1"));
+fn who_begins_tls_here_is_closed_at_once() {
+    let mut house = House::new();
+    let mut peer = house.visitor();
+    peer.write_all(&[22, 3, 1, 2, 0, 1]).unwrap();
+    assert!(house.settle(0).is_empty());
+    assert!(is_closed(&mut peer));
+    house.nothing_is_left();
 }
 
 struct House {
@@ -144,8 +145,11 @@ struct House {
 
 impl House {
     fn new() -> Self {
-        let streams = Streams::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let at = streams.listener.local_addr().unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let at = listener.local_addr().unwrap();
+        let (_, arrivals) = post(1).unwrap();
+        let (wishes, _) = post(1).unwrap();
+        let streams = Streams::new(listener, Hall { arrivals, wishes }, 0).unwrap();
         Self { streams, at }
     }
 

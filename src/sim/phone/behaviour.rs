@@ -19,12 +19,66 @@ pub struct Behaviour {
     pub hold_after: Option<Duration>,
     /// Takes it back so long after it was connected.
     pub resume_after: Option<Duration>,
+    /// How it spells a hold.
+    pub hold: Hold,
+    /// Offers these codecs instead of those in use so long after it was connected.
+    pub recode: Option<(Duration, Vec<Codec>)>,
+    /// Asks for the other end's offer so long after it was connected.
+    pub ask_after: Option<Duration>,
+    /// Who offers when it calls.
+    pub offers: Offers,
+    /// What becomes of an INVITE within a call.
+    pub later: Later,
+    /// Whether callers hear it before it answers.
+    pub early: Early,
     /// What stands between it and everybody else.
     pub nat: Option<Nat>,
     /// The codecs it knows, its favourite first.
     pub codecs: Vec<Codec>,
     /// For how long it registers. It refreshes after half of what it was granted.
     pub expires: Duration,
+}
+
+/// How a hold is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Hold {
+    /// `a=sendonly`, as there might be music.
+    #[default]
+    SendOnly,
+    /// `a=inactive`.
+    Inactive,
+    /// `c=IN IP4 0.0.0.0`, as RFC 2543 had it.
+    Nowhere,
+}
+
+/// Who offers when a phone calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Offers {
+    /// It does, in its INVITE.
+    #[default]
+    Early,
+    /// The other end does, in its answer.
+    Late,
+}
+
+/// What becomes of an INVITE within a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Later {
+    /// It is answered.
+    #[default]
+    Accept,
+    /// It is refused with this status.
+    Refuse(u16),
+}
+
+/// What callers hear of a phone that rings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Early {
+    /// Nothing: 180.
+    #[default]
+    Rings,
+    /// Itself already: 183 with a description.
+    Speaks,
 }
 
 /// A router that gives the phone's RTP an address of its own, of which the phone knows nothing: its
@@ -62,6 +116,12 @@ impl Default for Behaviour {
             vanish_after: None,
             hold_after: None,
             resume_after: None,
+            hold: Hold::default(),
+            recode: None,
+            ask_after: None,
+            offers: Offers::default(),
+            later: Later::default(),
+            early: Early::default(),
             nat: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             expires: Duration::from_secs(600),

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::{Mono, Rng};
-use crate::sdp::Codec;
+use crate::sdp::{Codec, Direction};
 use crate::sim::ear::{Ear, Expected};
 use crate::sim::voice::{FRAME, Voice};
 use crate::sip::message::{Contacts, Message, Method, Name, Uri, Writer};
 
-use super::session::{Session, is_same};
-use super::{Behaviour, Identity};
+use super::session::{Session, direction_of, is_same};
+use super::{Behaviour, Hold, Identity};
 
 /// A call of a phone. It stays after its end, to be asked what it was like.
 #[derive(Debug)]
@@ -32,8 +32,22 @@ pub struct Call {
     pub(super) dialog: Dialog,
     /// Where our packets seem to come from, and where they reach us.
     pub(super) outside: SocketAddr,
+    /// What the other end has described last of itself.
+    pub theirs: Option<Direction>,
+    /// How often an offer of this phone was taken, put off, and refused.
+    pub later: [u32; 3],
     /// Our own description and its version.
     pub(super) ours: Session,
+    /// What an INVITE of ours on its way offers; nothing when it asks for an offer.
+    pub(super) asking: Option<Option<Session>>,
+    /// Whether our owner wants to hold the other end.
+    pub(super) hold: Option<Hold>,
+    /// Whether the other end knows that it is held.
+    pub(super) held: Option<Hold>,
+    /// What our owner wants to speak from now on.
+    pub(super) recode: Option<Vec<Codec>>,
+    /// Whether our owner wants the other end's offer.
+    pub(super) asks: bool,
     pub(super) version: u32,
     /// What its owner is going to do.
     pub(super) plans: Vec<(Mono, Act)>,
@@ -89,6 +103,10 @@ pub(super) enum Act {
     HangUp,
     Hold,
     Resume,
+    Recode,
+    Ask,
+    /// An INVITE that was put off is tried again.
+    Again,
     /// The router moves its packets to another port.
     Move,
     Vanish,
@@ -172,6 +190,13 @@ impl Call {
             rang: false,
             dialog,
             outside: ours.at,
+            theirs: None,
+            later: [0; 3],
+            asking: None,
+            hold: None,
+            held: None,
+            recode: None,
+            asks: false,
             ours,
             version: 1,
             plans: Vec::new(),
@@ -206,6 +231,8 @@ impl Call {
             (soon.or(behaviour.hang_up_after), Act::HangUp),
             (behaviour.hold_after, Act::Hold),
             (behaviour.resume_after, Act::Resume),
+            (behaviour.recode.as_ref().map(|it| it.0), Act::Recode),
+            (behaviour.ask_after, Act::Ask),
             (behaviour.nat.and_then(|it| it.moves_after), Act::Move),
             (behaviour.vanish_after, Act::Vanish),
         ];
@@ -231,6 +258,7 @@ impl Call {
 
     /// What the peer described holds from now on; it sends under the number that we gave the codec.
     pub(super) fn speak(&mut self, now: Mono, theirs: &Session, rng: &mut Rng) {
+        self.theirs = Some(theirs.direction);
         let Some((payload_type, codec)) = theirs.formats.first().cloned() else { return };
         let ours = self.ours.formats.iter().find(|it| is_same(&it.1, &codec));
         let Some(&(heard_as, _)) = ours else { return };
@@ -247,7 +275,7 @@ impl Call {
             count: 0,
             next_at: now,
         });
-        let speaks = self.ours.listens && theirs.listens && !theirs.at.ip().is_unspecified();
+        let speaks = self.hold.is_none() && theirs.listens();
         if speaks && !mouth.speaks {
             // What was not said meanwhile is not said afterwards.
             mouth.next_at = mouth.next_at.max(now);
@@ -257,13 +285,48 @@ impl Call {
         mouth.expected = expected;
     }
 
-    /// The other end is put on hold, or taken back: what is to be offered says so.
-    pub(super) fn hold(&mut self, on: bool) {
-        self.ours.listens = !on;
-        self.version += 1;
-        if let Some(mouth) = self.mouth.as_mut().filter(|_| on) {
+    /// The other end is put on hold, or taken back.
+    pub(super) fn hold(&mut self, hold: Option<Hold>) {
+        self.hold = hold;
+        if let Some(mouth) = self.mouth.as_mut().filter(|_| hold.is_some()) {
             mouth.speaks = false;
         }
+    }
+
+    /// What its owner wants to offer: a description, or nothing but a question.
+    pub(super) fn offer(&self) -> Option<Session> {
+        if self.asks {
+            return None;
+        }
+        let at = match self.hold {
+            Some(Hold::Nowhere) => SocketAddr::from(([0, 0, 0, 0], self.ours.at.port())),
+            _ => self.ours.at,
+        };
+        let direction = match self.hold {
+            Some(Hold::Nowhere) => Direction::SendRecv,
+            hold => direction_of(hold),
+        };
+        let formats = match &self.recode {
+            Some(codecs) => Session::offer(at, codecs).formats,
+            None => self.ours.formats.clone(),
+        };
+        Some(Session { at, formats, direction })
+    }
+
+    /// What it has asked for was granted.
+    pub(super) fn granted(&mut self, asked: Option<Session>) {
+        if let Some(asked) = asked {
+            self.ours.formats = asked.formats;
+            self.recode = None;
+        }
+        self.asks = false;
+        self.later[0] += 1;
+    }
+
+    /// It was refused, and nothing has changed.
+    pub(super) fn refused(&mut self) {
+        (self.hold, self.recode, self.asks) = (self.held, None, false);
+        self.later[2] += 1;
     }
 
     /// Nothing is said any more; what is still under way is not listened to.

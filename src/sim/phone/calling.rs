@@ -1,6 +1,7 @@
 //! How a phone makes, takes and ends calls.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -8,10 +9,10 @@ use crate::base::Mono;
 use crate::sip::message::{Message, Method, Name, Writer};
 
 use super::call::Act;
-use super::client::Purpose;
+use super::client::{Client, Purpose};
 use super::served::Served;
 use super::session::Session;
-use super::{Call, Ending, Letter, Out, Phase, Phone, Reply, Side};
+use super::{Call, Ending, Later, Letter, Offers, Out, Phase, Phone, Reply, Side};
 
 impl Phone {
     /// Calls a number. The call is the last of [`Phone::calls`] from now on.
@@ -19,6 +20,7 @@ impl Phone {
         let (at, outside) = self.next_port();
         let ours = Session::offer(at, &self.behaviour.codecs);
         let mut call = Call::outgoing(&self.identity, number, ours, &mut self.rng);
+        call.asks = self.behaviour.offers == Offers::Late;
         call.outside = outside;
         call.plans.extend(self.behaviour.cancel_after.map(|it| (now + it, Act::GiveUp)));
         self.calls.push(call);
@@ -59,10 +61,30 @@ impl Phone {
                     self.calls[nth].phase = Phase::Cancelled;
                     self.cancel(now, nth, out);
                 }
-                Act::Hold | Act::Resume => {
-                    self.calls[nth].hold(act == Act::Hold);
+                Act::Hold | Act::Resume | Act::Recode | Act::Ask | Act::Again
+                    if self.is_negotiating(nth) =>
+                {
+                    // RFC 3261 §14.1: one at a time.
+                    self.calls[nth].plans.push((now + A_MOMENT, act));
+                }
+                Act::Hold => {
+                    let hold = Some(self.behaviour.hold);
+                    self.calls[nth].hold(hold);
                     self.request(now, Purpose::Invite(nth), 0, out);
                 }
+                Act::Resume => {
+                    self.calls[nth].hold(None);
+                    self.request(now, Purpose::Invite(nth), 0, out);
+                }
+                Act::Recode => {
+                    self.calls[nth].recode = self.behaviour.recode.clone().map(|it| it.1);
+                    self.request(now, Purpose::Invite(nth), 0, out);
+                }
+                Act::Ask => {
+                    self.calls[nth].asks = true;
+                    self.request(now, Purpose::Invite(nth), 0, out);
+                }
+                Act::Again => self.request(now, Purpose::Invite(nth), 0, out),
                 Act::Move => {
                     let outside = &mut self.calls[nth].outside;
                     outside.set_port(outside.port() + 5000);
@@ -85,6 +107,8 @@ impl Phone {
     pub(super) fn acknowledge(&mut self, nth: usize, response: &Message, out: &mut Out) {
         let accepted = response.status().is_some_and(|it| it < 300);
         let is_inside = self.calls[nth].confirmed;
+        let answer = if accepted { self.answer_late(nth, response) } else { None };
+        let version = self.calls[nth].version;
         let dialog = &mut self.calls[nth].dialog;
         let (branch, cseq) = dialog.invite.clone();
         let (target, hop, ack_branch);
@@ -99,7 +123,11 @@ impl Phone {
             hop = self.identity.server;
             ack_branch = branch.clone();
         }
-        let ack = dialog.request(&self.identity, Method::Ack, &ack_branch, cseq, &target).finish();
+        let ack = dialog.request(&self.identity, Method::Ack, &ack_branch, cseq, &target);
+        let ack = match answer {
+            Some(it) => ack.finish_with("application/sdp", it.print(version).as_bytes()),
+            None => ack.finish(),
+        };
         if !accepted && !is_inside {
             // Nothing was established; another try starts without a tag.
             dialog.remote_tag = None;
@@ -121,11 +149,9 @@ impl Phone {
         out: &mut Out,
     ) {
         let call = &mut self.calls[nth];
+        let asked = call.asking.take().flatten();
         if call.confirmed {
-            // The answer to a hold; when it was refused nothing has changed.
-            if let Some(theirs) = Session::read(response.body()).filter(|_| status < 300) {
-                call.speak(now, &theirs, &mut self.rng);
-            }
+            self.conclude_later(now, nth, asked, response, status);
             return;
         }
         call.status = Some(status);
@@ -140,10 +166,67 @@ impl Phone {
             return;
         }
         call.phase = Phase::Up;
+        call.asks = false;
         match Session::read(response.body()) {
-            Some(theirs) => call.speak(now, &theirs, &mut self.rng),
+            Some(theirs) => {
+                let agreed = call.ours.shared(theirs);
+                call.speak(now, &agreed, &mut self.rng);
+            }
             None => self.leave(now, nth, out),
         }
+    }
+
+    /// An INVITE of ours within the call has its final response.
+    fn conclude_later(
+        &mut self,
+        now: Mono,
+        nth: usize,
+        asked: Option<Session>,
+        response: &Message,
+        status: u16,
+    ) {
+        let call = &mut self.calls[nth];
+        if call.phase != Phase::Up {
+            return;
+        }
+        let seconds = response.text(Name::RetryAfter).and_then(|it| it.parse().ok());
+        let wait = match (status, call.side) {
+            (..300, _) => {
+                call.granted(asked);
+                call.held = call.hold;
+                if let Some(theirs) = Session::read(response.body()) {
+                    let agreed = call.ours.shared(theirs);
+                    call.speak(now, &agreed, &mut self.rng);
+                }
+                return;
+            }
+            (408 | 481, _) => return call.end(Ending::Lost),
+            // RFC 3261 §14.1: who owns the Call-ID waits longer.
+            (491, Side::Caller) => Duration::from_millis(2_100 + 10 * self.rng.below(191)),
+            (491, Side::Callee) => Duration::from_millis(10 * self.rng.below(201)),
+            (500, _) if seconds.is_some() => Duration::from_secs(seconds.unwrap_or(0)),
+            _ => return call.refused(),
+        };
+        call.later[1] += 1;
+        call.plans.push((now + wait, Act::Again));
+    }
+
+    /// The answer to an offer that came in a 200: it stands in the ACK (RFC 3261 §13.2.2.4).
+    fn answer_late(&mut self, nth: usize, response: &Message) -> Option<Session> {
+        let call = &mut self.calls[nth];
+        call.asking.as_ref().filter(|it| it.is_none())?;
+        let theirs = Session::read(response.body())?;
+        call.version += 1;
+        call.ours = theirs.answer(call.ours.at, &self.behaviour.codecs, call.hold)?;
+        Some(call.ours.clone())
+    }
+
+    /// Whether an INVITE of the call is not over, in either direction.
+    fn is_negotiating(&self, nth: usize) -> bool {
+        let is_open = |it: &Served| {
+            it.call == Some(nth) && it.request.method() == Method::Invite && !it.is_done()
+        };
+        self.calls[nth].asking.is_some() || self.served.iter().any(is_open)
     }
 
     /// A request has come.
@@ -177,6 +260,7 @@ impl Phone {
             (Method::Bye, Some(nth)) => {
                 self.say(now, this, 200, None, out);
                 self.refuse_invite_of(now, nth, out);
+                self.abandon(now, nth);
                 self.end(nth, Ending::HungUpByPeer);
             }
             (Method::Options, _) => self.say(now, this, 200, None, out),
@@ -194,7 +278,7 @@ impl Phone {
         let codecs = &self.behaviour.codecs;
         let ours = match invite.body() {
             [] => Some(Session::offer(at, codecs)),
-            body => Session::read(body).and_then(|it| it.answer(at, codecs)),
+            body => Session::read(body).and_then(|it| it.answer(at, codecs, None)),
         };
         let Some(ours) = ours else { return self.say(now, this, 488, None, out) };
         let Some(mut call) = Call::incoming(invite, ours, &mut self.rng) else {
@@ -220,14 +304,27 @@ impl Phone {
     /// An INVITE inside a call: a new place, a hold, or only a sign of life.
     fn renegotiate(&mut self, now: Mono, this: usize, nth: usize, invite: &Message, out: &mut Out) {
         let call = &mut self.calls[nth];
+        if call.asking.is_some() {
+            // RFC 3261 §14.2: one of ours is under way.
+            return self.say(now, this, 491, None, out);
+        }
+        if let Later::Refuse(status) = self.behaviour.later {
+            if status == 481 {
+                call.end(Ending::Lost);
+            }
+            return self.say(now, this, status, None, out);
+        }
         call.dialog.retarget(invite);
         call.version += 1;
         if let Some(theirs) = Session::read(invite.body()) {
-            let Some(ours) = theirs.answer(call.ours.at, &self.behaviour.codecs) else {
+            let codecs = &self.behaviour.codecs;
+            let Some(ours) = theirs.answer(call.ours.at, codecs, call.hold) else {
                 return self.say(now, this, 488, None, out);
             };
-            call.ours = Session { listens: call.ours.listens, ..ours };
-            call.speak(now, &theirs, &mut self.rng);
+            call.ours = ours;
+            call.held = call.hold;
+            let agreed = Session { formats: call.ours.formats.clone(), ..theirs };
+            call.speak(now, &agreed, &mut self.rng);
         }
         self.served[this].call = Some(nth);
         let body = self.calls[nth].ours.print(self.calls[nth].version);
@@ -322,7 +419,14 @@ impl Phone {
         self.calls[nth].phase = Phase::Leaving;
         self.calls[nth].plans.clear();
         self.calls[nth].hush();
+        self.abandon(now, nth);
         self.request(now, Purpose::Bye(nth), 0, out);
+    }
+
+    /// Nobody waits for the answers to what was asked within a call.
+    fn abandon(&mut self, now: Mono, nth: usize) {
+        let asked = |it: &&mut Client| it.purpose == Purpose::Invite(nth);
+        self.clients.iter_mut().filter(asked).for_each(|it| it.cancelled(now));
     }
 
     /// Gives up, as soon as that is allowed: a provisional response must have come (RFC 3261 §9.1).
@@ -353,14 +457,20 @@ impl Phone {
         call.dialog.invite = (branch.to_owned(), call.dialog.cseq);
         let target = call.dialog.target().to_owned();
         let cseq = call.dialog.cseq;
-        let body = call.ours.print(call.version);
+        let offer = call.offer();
+        call.version += 1;
+        let body = offer.as_ref().map(|it| it.print(call.version));
+        call.asking = Some(offer);
         let writer = call
             .dialog
             .request(&self.identity, Method::Invite, branch, cseq, &target)
             .header(Name::Contact, format_args!("<{contact}>"))
             .header(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS");
         let writer = self.authorize(writer, Method::Invite, &target);
-        writer.finish_with("application/sdp", body.as_bytes())
+        match body {
+            Some(body) => writer.finish_with("application/sdp", body.as_bytes()),
+            None => writer.finish(),
+        }
     }
 
     pub(super) fn write_bye(&mut self, nth: usize, branch: &str) -> Bytes {
@@ -395,6 +505,9 @@ impl Phone {
         }
     }
 }
+
+/// How long an owner waits who wants something while something else is under way.
+const A_MOMENT: Duration = Duration::from_millis(700);
 
 /// What a router makes of a port.
 fn mapped(inside: SocketAddr) -> SocketAddr {

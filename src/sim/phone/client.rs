@@ -20,6 +20,8 @@ pub(super) struct Client {
     request: Letter,
     state: State,
     interval: Duration,
+    /// How long it waits for the final response to an INVITE, once something has come.
+    patience: Duration,
     resend_at: Option<Mono>,
     ends_at: Mono,
 }
@@ -76,6 +78,7 @@ impl Client {
             request,
             state: State::Calling,
             interval: T1,
+            patience: PATIENCE,
             resend_at: Some(now + T1),
             ends_at: now + 64 * T1,
         }
@@ -100,7 +103,7 @@ impl Client {
         }
         if self.state == State::Calling && self.is_invite() {
             self.resend_at = None;
-            self.ends_at = now + PATIENCE;
+            self.ends_at = now + self.patience;
         }
         self.state = State::Proceeding;
         Receipt::Provisional
@@ -108,7 +111,8 @@ impl Client {
 
     /// The INVITE was cancelled: it waits no longer than this (RFC 3261 §9.1).
     pub(super) fn cancelled(&mut self, now: Mono) {
-        self.ends_at = now + 64 * T1;
+        self.patience = 64 * T1;
+        self.ends_at = now + self.patience;
     }
 
     /// Whether a provisional response has come, without which no CANCEL may leave (RFC 3261 §9.1).

@@ -77,6 +77,11 @@ impl Served {
         self.state != State::Proceeding
     }
 
+    /// Whether neither a response nor an ACK is missing.
+    pub(super) fn is_done(&self) -> bool {
+        !matches!(self.state, State::Proceeding | State::Accepted)
+    }
+
     /// What was said last, to be said again.
     pub(super) fn last_reply(&self) -> Option<Bytes> {
         self.reply.clone()

@@ -262,6 +262,12 @@ mod tests {
     use super::super::{Guard, Verdict};
     use super::*;
     use crate::base::Mono;
+    use crate::sip::{Flow, Transport};
+
+    fn flow() -> Flow {
+        let address = "192.0.2.1:5060".parse().unwrap();
+        Flow { transport: Transport::Udp, local: address, remote: address }
+    }
 
     fn account(realms: &[&str]) -> Account {
         let realms = realms.iter().map(|it| (*it).to_owned()).collect();
@@ -325,14 +331,14 @@ mod tests {
             let ready = login.credentials(&mut tries, &account, ("REGISTER", uri), &mut rng);
             assert_eq!(ready.is_some(), n > 0, "a nonce that is known is used at once");
             let sent = ready.unwrap_or_else(|| {
-                let challenge = guard.challenge(Mono::ZERO, false);
+                let challenge = guard.challenge(Mono::ZERO, flow(), false);
                 challenged(&mut login, &mut tries, &account, &[&challenge]).unwrap();
                 login.credentials(&mut tries, &account, ("REGISTER", uri), &mut rng).unwrap()
             });
             assert_eq!(param(&sent.value, "nc"), format!("{:08x}", n + 1));
             let sent = [sent.value.as_bytes()].into_iter();
             let verdict =
-                guard.check(Mono::ZERO, "REGISTER", uri, sent, |_| Some("Circle of Life"));
+                guard.check(Mono::ZERO, flow(), "REGISTER", uri, sent, |_| Some("Circle of Life"));
             assert_eq!(verdict, Verdict::Known("Mufasa".into()));
         }
     }

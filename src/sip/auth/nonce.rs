@@ -1,4 +1,7 @@
 //! Nonces that carry their own time and our seal, and the memory of how often each was used.
+//!
+//! The seal also covers where the nonce was sent, so it is worth nothing from anywhere else. Whoever
+//! answers it has heard us there: a forged address cannot guess in somebody else's name.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,6 +12,7 @@ use subtle::ConstantTimeEq;
 
 use super::hex;
 use crate::base::{Mono, Rng};
+use crate::sip::defence::Source;
 
 /// Makes nonces and knows them again.
 pub(super) struct Nonces {
@@ -28,13 +32,6 @@ pub(super) struct Stamp {
     random: u64,
 }
 
-/// What a peer calls a nonce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Nonce {
-    Ours(Stamp),
-    Foreign,
-}
-
 impl Nonces {
     pub(super) fn new(rng: &mut Rng) -> Self {
         let mut rng = rng.fork();
@@ -45,32 +42,29 @@ impl Nonces {
     }
 
     /// A new nonce: 64 hexadecimal digits. Nothing is kept of it.
-    pub(super) fn mint(&mut self, now: Mono) -> String {
+    pub(super) fn mint(&mut self, now: Mono, source: Source) -> String {
         let stamp = Stamp { made: now, random: self.rng.bits() };
-        hex(&self.sealed(stamp))
+        hex(&self.sealed(stamp, source))
     }
 
-    /// The stamp of a nonce that we made.
-    pub(super) fn read(&self, nonce: &str) -> Nonce {
-        let Some(bytes) = unhex(nonce) else { return Nonce::Foreign };
+    /// The stamp of a nonce that we made for this source not long ago.
+    pub(super) fn read(&self, now: Mono, nonce: &str, source: Source) -> Option<Stamp> {
+        let bytes = unhex(nonce)?;
         let number = |at: usize| {
             bytes[at..at + 8].iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
         };
         let stamp = Stamp { made: Mono::from_nanos(number(0)), random: number(8) };
-        if bool::from(self.sealed(stamp).ct_eq(&bytes)) {
-            Nonce::Ours(stamp)
-        } else {
-            Nonce::Foreign
-        }
+        let is_ours = bool::from(self.sealed(stamp, source).ct_eq(&bytes));
+        (is_ours && !is_old(stamp, now)).then_some(stamp)
     }
 
-    /// Uses a nonce once more, which takes a count above all before; false means stale. Call it
-    /// only for right answers: what strangers send must not fill the table.
+    /// Uses a nonce that [`Self::read`] knows once more, which takes a count above all before; false
+    /// means stale. Call it only for right answers: what strangers send must not fill the table.
     pub(super) fn spend(&mut self, now: Mono, stamp: Stamp, count: u32) -> bool {
         while let Some(oldest) = self.used.first_entry().filter(|it| is_old(*it.key(), now)) {
             oldest.remove();
         }
-        if is_old(stamp, now) || self.floor.is_some_and(|it| stamp <= it) {
+        if self.floor.is_some_and(|it| stamp <= it) {
             return false;
         }
         let highest = self.used.entry(stamp).or_insert(0);
@@ -84,12 +78,19 @@ impl Nonces {
         true
     }
 
-    /// A stamp and its seal: 8 bytes of time, 8 random ones, 16 of HMAC-SHA256 over both.
-    fn sealed(&self, stamp: Stamp) -> [u8; NONCE_LENGTH] {
+    /// A stamp and its seal: 8 bytes of time, 8 random ones, 16 of HMAC-SHA256 over both and the
+    /// source.
+    fn sealed(&self, stamp: Stamp, source: Source) -> [u8; NONCE_LENGTH] {
         let mut bytes = [0; NONCE_LENGTH];
         bytes[..8].copy_from_slice(&stamp.made.as_nanos().to_be_bytes());
         bytes[8..16].copy_from_slice(&stamp.random.to_be_bytes());
-        let seal = self.seal.clone().chain_update(&bytes[..16]).finalize().into_bytes();
+        let seal = self
+            .seal
+            .clone()
+            .chain_update(&bytes[..16])
+            .chain_update(source.octets())
+            .finalize()
+            .into_bytes();
         bytes[16..].copy_from_slice(&seal[..16]);
         bytes
     }
@@ -131,6 +132,7 @@ const USED_MAX: usize = 65_536;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sip::{Flow, Transport};
 
     #[test]
     fn when_the_table_is_full_the_oldest_nonces_turn_stale_and_none_can_be_replayed() {
@@ -163,15 +165,18 @@ mod tests {
     #[test]
     fn a_nonce_changed_in_any_digit_is_not_ours() {
         let mut nonces = Nonces::new(&mut Rng::from_seed(1));
-        let nonce = nonces.mint(Mono::from_millis(5));
-        assert!(matches!(nonces.read(&nonce), Nonce::Ours(_)));
+        let now = Mono::from_millis(5);
+        let nonce = nonces.mint(now, host(1));
+        assert!(nonces.read(now, &nonce, host(1)).is_some());
+        assert_eq!(nonces.read(now, &nonce, host(2)), None, "sent elsewhere");
+        assert_eq!(nonces.read(now + LIFE * 2, &nonce, host(1)), None, "too old");
         for at in 0..nonce.len() {
             let mut letters = nonce.clone().into_bytes();
             letters[at] = if letters[at] == b'0' { b'1' } else { b'0' };
-            assert_eq!(nonces.read(&String::from_utf8(letters).unwrap()), Nonce::Foreign);
+            assert_eq!(nonces.read(now, &String::from_utf8(letters).unwrap(), host(1)), None);
         }
-        assert_eq!(nonces.read(""), Nonce::Foreign);
-        assert_eq!(nonces.read(&"é".repeat(32)), Nonce::Foreign);
+        assert_eq!(nonces.read(now, "", host(1)), None);
+        assert_eq!(nonces.read(now, &"é".repeat(32), host(1)), None);
     }
 
     #[test]
@@ -179,6 +184,11 @@ mod tests {
         let mut rng = Rng::from_seed(1);
         let mut one = Nonces::new(&mut rng);
         let other = Nonces::new(&mut rng);
-        assert_eq!(other.read(&one.mint(Mono::ZERO)), Nonce::Foreign);
+        assert_eq!(other.read(Mono::ZERO, &one.mint(Mono::ZERO, host(1)), host(1)), None);
+    }
+
+    fn host(last: u8) -> Source {
+        let (local, remote) = (([10, 0, 0, 1], 5060).into(), ([10, 0, 0, last], 5060).into());
+        Source::of(Flow { transport: Transport::Udp, local, remote })
     }
 }

@@ -65,6 +65,53 @@ fn an_overheard_answer_opens_nothing_a_second_time() {
 }
 
 #[test]
+fn an_overheard_answer_opens_nothing_from_another_address_either() {
+    let mut story = Story::new();
+    let answer = story.phone();
+    story.flow = flow(3);
+    assert_eq!(story.check(&answer), Verdict::Stale, "before its owner");
+    assert_eq!(story.check(&answer.clone().count(2)), Verdict::Stale);
+    story.flow = flow(2);
+    assert_eq!(story.check(&answer), Verdict::Known("alice".into()));
+    story.flow = flow(3);
+    assert_eq!(story.check(&answer), Verdict::Stale, "after it");
+}
+
+#[test]
+fn who_guesses_waits_and_a_right_guess_in_the_pause_looks_like_a_wrong_one() {
+    for user in ["alice", "nobody"] {
+        let mut story = Story::new();
+        let right = story.phone().user(user).header();
+        let wrong = story.phone().user(user).password("guess").header();
+        let mut check = |header: &str| {
+            story.check_unforgiving("REGISTER", "sip:pbx.test", &[header.as_bytes()])
+        };
+        for guess in 0..5 {
+            assert_eq!(check(&wrong), Verdict::Wrong, "{user} {guess}");
+        }
+        assert_eq!([check(&wrong), check(&right)], [Verdict::Slowed, Verdict::Slowed], "{user}");
+        story.now = story.now + Duration::from_millis(250);
+        let end = if user == "alice" { Verdict::Known(user.into()) } else { Verdict::Wrong };
+        assert_eq!(story.check_unforgiving("REGISTER", "sip:pbx.test", &[right.as_bytes()]), end);
+    }
+}
+
+#[test]
+fn an_answer_to_a_nonce_of_others_is_no_guess() {
+    let mut story = Story::new();
+    let mut answer = story.phone().password("guess");
+    answer.nonce = "0".repeat(64);
+    for _ in 0..100 {
+        let header = answer.header();
+        let verdict = story.check_unforgiving("REGISTER", "sip:pbx.test", &[header.as_bytes()]);
+        assert_eq!(verdict, Verdict::Stale);
+    }
+    let right = story.phone().header();
+    let verdict = story.check_unforgiving("REGISTER", "sip:pbx.test", &[right.as_bytes()]);
+    assert_eq!(verdict, Verdict::Known("alice".into()), "so nobody is slowed by forged guesses");
+}
+
+#[test]
 fn the_nonce_count_must_rise_and_may_skip() {
     let mut story = Story::new();
     let answer = story.phone();
@@ -99,8 +146,8 @@ fn an_old_nonce_is_stale_for_the_right_password_and_wrong_for_another() {
     assert_eq!(story.check(&answer), Verdict::Known("alice".into()));
     story.now = story.now + Duration::from_secs(2);
     assert_eq!(story.check(&answer.clone().count(2)), Verdict::Stale);
-    assert_eq!(story.check(&answer.clone().count(3).password("guess")), Verdict::Wrong);
-    let challenge = story.guard.challenge(story.now, true);
+    assert_eq!(story.check(&answer.clone().count(3).password("guess")), Verdict::Stale);
+    let challenge = story.guard.challenge(story.now, story.flow, true);
     assert!(challenge.ends_with(r#", algorithm=MD5, qop="auth", stale=true"#), "{challenge}");
     let fresh = story.phone();
     assert_eq!(story.check(&fresh), Verdict::Known("alice".into()));
@@ -112,7 +159,7 @@ fn after_our_restart_a_right_answer_is_stale_and_no_more() {
     let answer = before.phone();
     let mut after = Story::seeded(2);
     assert_eq!(after.check(&answer), Verdict::Stale);
-    assert_eq!(after.check(&answer.password("guess")), Verdict::Wrong);
+    assert_eq!(after.check(&answer.password("guess")), Verdict::Stale);
 }
 
 #[test]
@@ -128,7 +175,7 @@ fn an_answer_fits_one_method_one_uri_one_nonce() {
         let mut altered = header.clone().into_bytes();
         altered[at] = if altered[at] == b'0' { b'1' } else { b'0' };
         let altered = String::from_utf8(altered).unwrap();
-        assert_eq!(story.check_all(&[&altered]), Verdict::Wrong);
+        assert_eq!(story.check_all(&[&altered]), Verdict::Stale);
     }
     assert_eq!(story.check_as("REGISTER", uri, &header), Verdict::Known("alice".into()));
 }
@@ -264,16 +311,16 @@ fn garbage_is_refused_without_a_panic() {
 #[test]
 fn the_same_seed_makes_the_same_challenge_and_no_two_are_equal() {
     let (mut one, mut two) = (Story::new(), Story::new());
-    let challenge = one.guard.challenge(Mono::ZERO, false);
-    assert_eq!(challenge, two.guard.challenge(Mono::ZERO, false));
-    assert_ne!(challenge, one.guard.challenge(Mono::ZERO, false));
+    let challenge = one.guard.challenge(Mono::ZERO, flow(2), false);
+    assert_eq!(challenge, two.guard.challenge(Mono::ZERO, flow(2), false));
+    assert_ne!(challenge, one.guard.challenge(Mono::ZERO, flow(2), false));
 }
 
 #[test]
 fn a_realm_cannot_break_out_of_its_quotes() {
     let mut guard = Guard::new(&mut Rng::from_seed(1), "a\"b\\\r\nc");
     assert_eq!(guard.realm(), "abc");
-    assert!(guard.challenge(Mono::ZERO, false).starts_with("Digest realm=\"abc\", "));
+    assert!(guard.challenge(Mono::ZERO, flow(2), false).starts_with("Digest realm=\"abc\", "));
 }
 
 #[test]
@@ -285,6 +332,7 @@ fn no_secret_is_shown() {
 struct Story {
     guard: Guard,
     now: Mono,
+    flow: Flow,
 }
 
 impl Story {
@@ -294,12 +342,12 @@ impl Story {
 
     fn seeded(seed: u64) -> Self {
         let guard = Guard::new(&mut Rng::from_seed(seed), "pbx.test");
-        Self { guard, now: Mono::from_millis(1_000) }
+        Self { guard, now: Mono::from_millis(1_000), flow: flow(2) }
     }
 
     /// Alice's phone, which has just been challenged for its REGISTER.
     fn phone(&mut self) -> Phone {
-        let challenge = self.guard.challenge(self.now, false);
+        let challenge = self.guard.challenge(self.now, self.flow, false);
         let nonce = challenge.split("nonce=\"").nth(1).unwrap().split('"').next().unwrap();
         Phone {
             user: "alice".into(),
@@ -315,17 +363,33 @@ impl Story {
     }
 
     fn check_all(&mut self, headers: &[&str]) -> Verdict {
-        let headers = headers.iter().map(|it| it.as_bytes());
-        self.guard.check(self.now, "REGISTER", "sip:pbx.test", headers, password_of)
+        let headers: Vec<_> = headers.iter().map(|it| it.as_bytes()).collect();
+        self.check_values("REGISTER", "sip:pbx.test", &headers)
     }
 
     fn check_as(&mut self, method: &str, uri: &str, header: &str) -> Verdict {
-        self.guard.check(self.now, method, uri, [header.as_bytes()].into_iter(), password_of)
+        self.check_values(method, uri, &[header.as_bytes()])
     }
 
     fn check_bytes(&mut self, header: &[u8]) -> Verdict {
-        self.guard.check(self.now, "REGISTER", "sip:pbx.test", [header].into_iter(), password_of)
+        self.check_values("REGISTER", "sip:pbx.test", &[header])
     }
+
+    /// Wrong guesses are forgiven at once.
+    fn check_values(&mut self, method: &str, uri: &str, headers: &[&[u8]]) -> Verdict {
+        self.guard.guesses = Guesses::new(Keyed::new(&mut Rng::from_seed(1)));
+        self.check_unforgiving(method, uri, headers)
+    }
+
+    fn check_unforgiving(&mut self, method: &str, uri: &str, headers: &[&[u8]]) -> Verdict {
+        let headers = headers.iter().copied();
+        self.guard.check(self.now, self.flow, method, uri, headers, password_of)
+    }
+}
+
+fn flow(host: u8) -> Flow {
+    let (local, remote) = (([10, 0, 0, 1], 5060).into(), ([10, 0, 0, host], 5060).into());
+    Flow { transport: crate::sip::Transport::Udp, local, remote }
 }
 
 fn password_of(user: &str) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use crate::sip::endpoint::{Endpoint, Event as EndpointEvent};
 use crate::sip::invite::{Event, Invitation, Reason};
 use crate::sip::message::{Message, Writer};
 use crate::sip::tx::Timing;
-use crate::sip::{Connection, Flow, Transport};
+use crate::sip::{Connection, Flow, Identities, Transport};
 
 const LEG: LegId = LegId(1);
 const SDP: &str = "v=0\r\n";
@@ -35,7 +35,7 @@ fn a_200_to_an_invite_is_repeated_until_its_ack_even_here() {
     assert_eq!(it.until(1000), ["500 SIP/2.0 200 OK"]);
     assert_eq!(it.until(4000), ["1500 SIP/2.0 200 OK", "3500 SIP/2.0 200 OK"]);
     it.hears(1, &within("ACK", 1, &it.tag.clone()));
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
     assert_eq!(it.until(60_000), Vec::<String>::new());
 }
 
@@ -121,7 +121,7 @@ fn an_answered_call_survives_its_connection_and_follows_the_peer_to_the_next() {
     it.loses(1);
     assert_eq!(it.told(), Vec::<String>::new());
     it.hears(2, &within("ACK", 1, &it.tag.clone()));
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
     it.loses(2);
     it.hears(3, &within("OPTIONS", 2, &it.tag.clone()));
     assert_eq!(it.sent(), ["SIP/2.0 200 OK"]);
@@ -169,9 +169,66 @@ fn who_is_trusted_is_told_once_for_each_connection() {
     it.hears(2, &invite());
     let udp = Flow { transport: Transport::Udp, ..flow(1) };
     for flow in [flow(1), flow(1), flow(2), udp, flow(1)] {
-        it.endpoint.trust(flow);
+        it.endpoint.trust(flow, "1001", 1);
     }
     assert_eq!(it.endpoint.trusted, [flow(1), flow(2)]);
+    assert_eq!(it.endpoint.surplus, [flow(1)], "the older of two, where one is allowed");
+}
+
+#[test]
+fn a_connection_that_we_asked_for_is_reachable_from_connected_to_disconnected() {
+    let mut it = Story::quiet();
+    let remote = flow(1).remote;
+    let names = ["a.example", "b.example"].map(|domain| it.endpoint.connect(remote, Some(domain)));
+    assert!(names[0] != names[1] && names[0].is_ours() && !Connection(1).is_ours());
+    let wanted = it.endpoint.wanted.drain(..).map(|it| it.domain.unwrap());
+    assert_eq!(wanted.collect::<Vec<_>>(), ["a.example", "b.example"]);
+    let flows = names.map(|it| Flow { transport: Transport::Tls(it), ..flow(1) });
+    assert!(!it.endpoint.is_reachable(flows[0]));
+    it.endpoint.connected(flows[0], Identities::of([], ["a.example"]));
+    it.endpoint.disconnected(it.now, flows[1]);
+    assert!(it.endpoint.is_reachable(flows[0]) && !it.endpoint.is_reachable(flows[1]));
+    assert!(it.endpoint.is_proved(flows[0], "A.example"));
+    assert!(!it.endpoint.is_proved(flows[0], "b.example"));
+    it.endpoint.disconnected(it.now, flows[0]);
+    assert!(!it.endpoint.is_reachable(flows[0]) && !it.endpoint.is_proved(flows[0], "a.example"));
+}
+
+#[test]
+fn over_tls_our_contact_is_a_sips_address_for_who_wants_one() {
+    let over_tls = Flow { transport: Transport::Tls(Connection(1)), ..flow(1) };
+    let sips = "<sips:10.0.0.1:5060>";
+    let sip = "<sip:10.0.0.1:5060;transport=tls>";
+    let routed =
+        |it: &str| invite().replace("Contact:", &format!("Record-Route: <{it}:p;lr>\r\nContact:"));
+    for (invite, flow, contact) in [
+        (invite(), over_tls, sip),
+        (invite().replace("INVITE sip:", "INVITE sips:"), over_tls, sips),
+        (invite().replace("Contact: <sip:", "Contact: <sips:"), over_tls, sips),
+        (routed("sips"), over_tls, sips),
+        (routed("sip").replace("Contact: <sip:", "Contact: <sips:"), over_tls, sip),
+        (
+            invite().replace("INVITE sip:", "INVITE sips:"),
+            flow(1),
+            "<sip:10.0.0.1:5060;transport=tcp>",
+        ),
+    ] {
+        let mut it = Story::quiet();
+        it.endpoint.receive(it.now, flow, Bytes::from(invite.clone()));
+        it.take();
+        it.endpoint.accept(it.now, LEG, SDP);
+        let ok = it.whole().pop().unwrap();
+        assert!(ok.contains(&format!("\r\nContact: {contact}\r\n")), "{invite}{ok}");
+    }
+    let mut it = Story::quiet();
+    let [uri, tls] = ["sips:bob@10.0.0.2", "sip:bob@10.0.0.2;transport=tls"];
+    for (uri, contact) in [(uri, sips), (tls, sip)] {
+        it.endpoint.connected(over_tls, Identities::default());
+        it.endpoint.invite(it.now, LEG, Invitation { uri, flow: over_tls, ..invitation() });
+        let invite = it.whole().remove(0);
+        assert!(invite.contains("\r\nVia: SIP/2.0/TLS 10.0.0.1:5060;branch="), "{invite}");
+        assert!(invite.contains(&format!("\r\nContact: {contact}\r\n")), "{invite}");
+    }
 }
 
 /// An endpoint, the connections to its one peer, and what is between them.
@@ -210,16 +267,7 @@ impl Story {
     }
 
     fn invite(&mut self) {
-        let invitation = Invitation {
-            uri: "sip:bob@10.0.0.2;transport=tcp",
-            flow: flow(1),
-            from: "1001",
-            from_name: None,
-            to: "1002",
-            sdp: SDP,
-            max_forwards: 69,
-        };
-        self.endpoint.invite(self.now, LEG, invitation);
+        self.endpoint.invite(self.now, LEG, invitation());
     }
 
     fn take(&mut self) {
@@ -285,6 +333,18 @@ fn flow(connection: u64) -> Flow {
     let remote = ([10, 0, 0, 2], 40_000 + connection as u16).into();
     let transport = Transport::Tcp(Connection(connection));
     Flow { transport, local: "10.0.0.1:5060".parse().unwrap(), remote }
+}
+
+fn invitation() -> Invitation<'static> {
+    Invitation {
+        uri: "sip:bob@10.0.0.2;transport=tcp",
+        flow: flow(1),
+        from: "1001",
+        from_name: None,
+        to: "1002",
+        sdp: SDP,
+        max_forwards: 69,
+    }
 }
 
 fn invite() -> String {

@@ -3,7 +3,7 @@
 //! A dialog here is data with rules; it neither sends nor waits.
 
 use crate::sip::Flow;
-use crate::sip::message::{Contacts, Fault, Message, Method, Name, Writer};
+use crate::sip::message::{Contacts, Fault, Message, Method, Name, NameAddr, Scheme, Uri, Writer};
 
 /// The peer relationship of one leg.
 #[derive(Clone, Debug)]
@@ -15,8 +15,17 @@ pub struct Dialog {
     remote: Side,
     remote_target: String,
     routes: Vec<String>,
+    scheme: Scheme,
     local_seq: u32,
     remote_seq: Option<u32>,
+    origin: Origin,
+}
+
+/// Whose INVITE opened a dialog: who owns its Call-ID.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Ours,
+    Theirs,
 }
 
 /// One end: what stands in From or To, and its tag.
@@ -43,6 +52,15 @@ impl Dialog {
     /// When the INVITE names no Contact to reach the peer by.
     pub fn incoming(invite: &Message, flow: Flow, tag: String) -> Result<Self, Fault> {
         let from = invite.from()?;
+        let remote_target = target(invite)?;
+        let routes: Vec<_> =
+            invite.routes(Name::RecordRoute).into_iter().map(str::to_owned).collect();
+        let nearest = match routes.first().map(|it| NameAddr::parse(it.as_bytes())) {
+            Some(route) => route.map_or("", |it| it.uri),
+            None => &remote_target,
+        };
+        let wanted = [invite.request_uri().unwrap_or_default(), nearest];
+        let is_sips = wanted.into_iter().any(|it| scheme_of(it) == Scheme::Sips);
         Ok(Self {
             flow,
             call_id: invite.call_id().unwrap_or_default().to_owned(),
@@ -51,10 +69,12 @@ impl Dialog {
                 address: untagged(invite, Name::From),
                 tag: from.tag().unwrap_or_default().to_owned(),
             },
-            remote_target: target(invite)?,
-            routes: invite.routes(Name::RecordRoute).into_iter().map(str::to_owned).collect(),
+            scheme: if is_sips { Scheme::Sips } else { Scheme::Sip },
+            remote_target,
+            routes,
             local_seq: 0,
             remote_seq: Some(invite.cseq()?.number),
+            origin: Origin::Theirs,
         })
     }
 
@@ -73,14 +93,17 @@ impl Dialog {
             call_id,
             local: Side { address: from, tag },
             remote: Side { address: to, tag: String::new() },
+            scheme: scheme_of(uri),
             remote_target: uri.to_owned(),
             routes: Vec::new(),
             local_seq: 0,
             remote_seq: None,
+            origin: Origin::Ours,
         }
     }
 
-    /// The same, read from the INVITE that we sent.
+    /// The same, read from the INVITE that we sent. Of a later INVITE (§14.1) it is the dialog as that
+    /// one went along it.
     ///
     /// # Errors
     /// When it is no INVITE of ours.
@@ -90,11 +113,16 @@ impl Dialog {
             flow,
             call_id: invite.call_id().unwrap_or_default().to_owned(),
             local: Side { address: untagged(invite, Name::From), tag },
-            remote: Side { address: untagged(invite, Name::To), tag: String::new() },
+            remote: Side {
+                address: untagged(invite, Name::To),
+                tag: invite.to()?.tag().unwrap_or_default().to_owned(),
+            },
+            scheme: invite.request_uri().map_or(Scheme::Other, scheme_of),
             remote_target: invite.request_uri().unwrap_or_default().to_owned(),
-            routes: Vec::new(),
+            routes: invite.routes(Name::Route).into_iter().map(str::to_owned).collect(),
             local_seq: invite.cseq()?.number,
             remote_seq: None,
+            origin: Origin::Ours,
         })
     }
 
@@ -112,6 +140,17 @@ impl Dialog {
     /// What finds this dialog when a request of the peer comes.
     pub fn key(&self) -> (String, String) {
         (self.call_id.clone(), self.local.tag.clone())
+    }
+
+    /// Whether the Call-ID is ours (§14.1).
+    pub fn owns_call_id(&self) -> bool {
+        self.origin == Origin::Ours
+    }
+
+    /// SIPS when our Contact in it is to be a SIPS address: an INVITE asked for one by its
+    /// Request-URI, or a peer's by its topmost Record-Route or its Contact (§8.1.1.8, §12.1.1).
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The tag of ours.
@@ -177,7 +216,21 @@ impl Dialog {
             number => Some(number.parse().ok()?),
         };
         let routes = lines.collect();
-        Some(Self { flow, call_id, local, remote, remote_target, routes, local_seq, remote_seq })
+        // Only dialogs of subscriptions are remembered: a peer asked for them.
+        let origin = Origin::Theirs;
+        let scheme = scheme_of(&remote_target);
+        Some(Self {
+            flow,
+            call_id,
+            local,
+            remote,
+            remote_target,
+            routes,
+            scheme,
+            local_seq,
+            remote_seq,
+            origin,
+        })
     }
 
     /// Lets our numbers jump, so that none is used twice by somebody who has forgotten the last.
@@ -230,6 +283,10 @@ fn untagged(message: &Message, name: Name) -> String {
         None => value.find(';').unwrap_or(value.len()),
     };
     value[..end].trim().to_owned()
+}
+
+fn scheme_of(uri: &str) -> Scheme {
+    Uri::parse(uri).map_or(Scheme::Other, |it| it.scheme)
 }
 
 /// The address that a Contact names.

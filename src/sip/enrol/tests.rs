@@ -88,14 +88,19 @@ impl House {
                 }
                 Says::Checks(more) => {
                     let values = request.values(Name::Authorization);
-                    let check =
-                        self.guard
-                            .check(self.now, "REGISTER", "sip:c.test", values, |_| Some("geheim"));
+                    let check = self.guard.check(
+                        self.now,
+                        flow(),
+                        "REGISTER",
+                        "sip:c.test",
+                        values,
+                        |_| Some("geheim"),
+                    );
                     Some(match check {
                         super::super::auth::Verdict::Known(_) => reply(200, more),
                         it => {
                             assert!(!matches!(it, super::super::auth::Verdict::Wrong));
-                            let challenge = self.guard.challenge(self.now, false);
+                            let challenge = self.guard.challenge(self.now, flow(), false);
                             reply(401, &format!("WWW-Authenticate: {challenge}"))
                         }
                     })
@@ -120,6 +125,11 @@ impl House {
     fn asks(&self) -> bool {
         self.out.iter().any(|it| matches!(it, Output::Send(_)))
     }
+}
+
+fn flow() -> Flow {
+    let address = "203.0.113.7:40000".parse().unwrap();
+    Flow { transport: Transport::Udp, local: address, remote: address }
 }
 
 fn now(mono: Mono) -> Now {

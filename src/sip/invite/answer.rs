@@ -1,6 +1,8 @@
 //! Somebody rings us: RFC 3261 §13.3.
 
-use super::{Event, Pending, Reason, State, Unacked, Usage, record_route};
+use std::time::Duration;
+
+use super::{Event, Pending, Reason, State, Unacked, Usage, record_route, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ALLOW, Endpoint, Request};
@@ -17,15 +19,22 @@ impl Endpoint {
         let tx = self.open_invite_server(&request, leg);
         let trying = Writer::reply(&request.message, 100, request.flow.remote, None).finish();
         self.reply(now, tx, 100, trying);
-        let pending = Some(Pending { tx, invite: request.message });
-        let usage = Usage { dialog, state: State::Invited, pending, unacked: None, left: None };
-        self.legs.insert(leg, usage);
+        let again_at = Some(now + STILL);
+        let pending = Some(Pending { tx, invite: request.message, said: None, again_at });
+        self.legs.insert(leg, Usage::new(dialog, State::Invited, pending));
+        self.arm(leg);
         Ok(())
     }
 
-    /// Sends a provisional answer, with a session description for early media.
+    /// Sends a provisional answer, with a session description for early media. It is sent again
+    /// every minute until the final one, so that no proxy between us and the caller gives up (§13.3.1.1).
     pub fn ring(&mut self, now: Mono, leg: LegId, status: u16, sdp: Option<&str>) {
         let Some((tx, writer)) = self.answer(leg, status) else { return };
+        if let Some(pending) = self.usage(leg).and_then(|it| it.pending.as_mut()) {
+            pending.said = Some((status, sdp.map(str::to_owned)));
+            pending.again_at = Some(now + STILL);
+        }
+        self.arm(leg);
         let bytes = match sdp {
             Some(sdp) => writer.finish_with("application/sdp", sdp.as_bytes()),
             None => writer.finish(),
@@ -58,8 +67,19 @@ impl Endpoint {
         let Some(usage) = self.usage(leg) else { return };
         usage.pending = None;
         if matches!(usage.state, State::Invited) {
-            self.drop_leg(leg);
+            self.drop_leg(now, leg);
         }
+    }
+
+    /// Says again that a caller is not answered yet, when it is time to.
+    pub(super) fn still_ringing(&mut self, now: Mono, leg: LegId) {
+        let pending = self.usage(leg).and_then(|it| it.pending.as_ref());
+        let Some(pending) = pending.filter(|it| it.again_at.is_some_and(|it| it <= now)) else {
+            return;
+        };
+        // §13.3.1.1: 100 does not count.
+        let (status, sdp) = pending.said.clone().unwrap_or((183, None));
+        self.ring(now, leg, status, sdp.as_deref());
     }
 
     /// An ACK for a 2xx of ours (§13.3.1.4).
@@ -78,7 +98,7 @@ impl Endpoint {
         self.arm(leg);
         match left {
             Some(reason) => self.bye(now, leg, &reason),
-            None => self.tell(leg, Event::Acked),
+            None => self.tell(leg, Event::Acked { sdp: sdp(&request.message) }),
         }
     }
 
@@ -88,8 +108,9 @@ impl Endpoint {
         leg: LegId,
         status: u16,
     ) -> Option<(crate::sip::endpoint::TxId, Writer)> {
-        let flow = self.usage(leg)?.dialog.flow;
-        let contact = self.contact(flow);
+        let dialog = &self.usage(leg)?.dialog;
+        let (flow, scheme) = (dialog.flow, dialog.scheme());
+        let contact = self.contact(flow, scheme);
         let usage = self.usage(leg)?;
         let pending = usage.pending.as_ref()?;
         let tag = usage.dialog.local_tag();
@@ -100,3 +121,6 @@ impl Endpoint {
         Some((pending.tx, writer))
     }
 }
+
+/// RFC 3261 §13.3.1.1: a caller who waits hears from us every minute.
+const STILL: Duration = Duration::from_secs(60);

@@ -31,7 +31,7 @@ impl Endpoint {
         let bye =
             usage.dialog.request(Method::Bye, &via).header(Name::Reason, &reason.value).finish();
         self.open_client(now, flow, Owner::Nobody, &branch, Method::Bye, bye);
-        self.drop_leg(leg);
+        self.drop_leg(now, leg);
     }
 
     /// The peer hangs up (§15.1.2).
@@ -40,7 +40,7 @@ impl Endpoint {
         self.reject(now, leg, 487, None);
         self.respond(now, request, 200, |it| it);
         self.tell(leg, Event::Ended(Ended::Bye));
-        self.drop_leg(leg);
+        self.drop_leg(now, leg);
     }
 
     /// No ACK has come for 64*T1 (§13.3.1.4).

@@ -33,7 +33,10 @@ impl Endpoint {
         let flow = it.flow;
         let host = self.address(flow).ip();
         let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
-        let address = format!("<sip:{}@{host}>", it.from);
+        let address = match it.from {
+            ANONYMOUS => format!("<sip:{ANONYMOUS}@{NOWHERE}>"),
+            from => format!("<sip:{from}@{host}>"),
+        };
         let from = match it.from_name {
             Some(name) => format!("{} {address}", quoted(name)),
             None => address,
@@ -44,12 +47,12 @@ impl Endpoint {
         let (branch, via) = self.via(flow);
         let bytes = dialog
             .invite(it.uri, &via, it.max_forwards)
-            .header(Name::Contact, self.contact(flow))
+            .header(Name::Contact, self.contact(flow, dialog.scheme()))
             .header(Name::Allow, ALLOW)
             .finish_with("application/sdp", it.sdp.as_bytes());
         let tx = self.open_invite_client(now, flow, leg, &branch, bytes);
         let state = State::Inviting { tx, heard: false, until: None };
-        self.legs.insert(leg, Usage { dialog, state, pending: None, unacked: None, left: None });
+        self.legs.insert(leg, Usage::new(dialog, state, None));
         self.fail_if_unreachable(now, flow, tx);
         call_id
     }
@@ -62,29 +65,35 @@ impl Endpoint {
         tx: TxId,
         response: &Message,
     ) {
+        if self.is_later(leg, tx) {
+            return self.modify_answered(now, leg, tx, response);
+        }
         match response.status().unwrap_or(0) {
             status @ 100..=199 => self.provisional(now, leg, status),
             200..=299 => self.accepted(now, leg, tx, response),
             status => {
                 self.tell(leg, Event::Refused { status });
-                self.drop_leg(leg);
+                self.drop_leg(now, leg);
             }
         }
     }
 
     /// A transaction of this leg came to nothing: no answer, no ACK, or its peer is out of reach.
-    pub(in crate::sip) fn unanswered(&mut self, leg: LegId, tx: TxId, why: Failure) {
+    pub(in crate::sip) fn unanswered(&mut self, now: Mono, leg: LegId, tx: TxId, why: Failure) {
         if self.is_inviting(leg, tx) {
             // §8.1.3.1: as if a 408 had come. A flow that is gone has its own word, RFC 5626 §11.5.
             let status = if why == Failure::Unreachable { 430 } else { 408 };
             self.tell(leg, Event::Refused { status });
-            return self.drop_leg(leg);
+            return self.drop_leg(now, leg);
+        }
+        if self.is_modifying(leg, tx) {
+            return self.modify_failed(now, leg, why);
         }
         let Some(usage) = self.usage(leg).filter(|_| why == Failure::Unreachable) else { return };
         let was_pending = usage.pending.take_if(|it| it.tx == tx).is_some();
         if was_pending && matches!(usage.state, State::Invited) {
             self.tell(leg, Event::Ended(Ended::Unreachable));
-            self.drop_leg(leg);
+            self.drop_leg(now, leg);
         }
     }
 
@@ -159,6 +168,11 @@ impl Endpoint {
         }
     }
 }
+
+/// The user and the host of a caller who wants to be nobody (RFC 3323 §4.1.1.3).
+pub const ANONYMOUS: &str = "anonymous";
+/// See [`ANONYMOUS`].
+pub const NOWHERE: &str = "anonymous.invalid";
 
 /// The most forks of one INVITE whose 2xx are answered: each costs a BYE and its repeats.
 const FORKS_MAX: usize = 8;

@@ -23,10 +23,13 @@ impl Endpoint {
         else {
             return;
         };
-        let cancel = copy(&invite, Method::Cancel)
-            .raw(Name::To.word(), invite.first(Name::To).unwrap_or_default())
-            .header(Name::Reason, &reason.value)
-            .finish();
+        let mut cancel = copy(&invite, Method::Cancel)
+            .raw(Name::To.word(), invite.first(Name::To).unwrap_or_default());
+        // With any other reason, a Q.850 one too, Linphone does not show the call as missed.
+        if *reason == Reason::elsewhere() {
+            cancel = cancel.header(Name::Reason, &reason.value);
+        }
+        let cancel = cancel.finish();
         self.open_client(now, flow, Owner::Nobody, &branch, Method::Cancel, cancel);
     }
 
@@ -50,9 +53,8 @@ impl Endpoint {
         if let Some(leg) = leg.filter(|_| is_pending) {
             let is_first = self.usage(leg).is_some_and(|it| matches!(it.state, State::Invited));
             self.reject(now, leg, 487, None);
-            if is_first {
-                self.tell(leg, Event::Ended(Ended::Cancelled));
-            }
+            let event = if is_first { Event::Ended(Ended::Cancelled) } else { Event::Withdrawn };
+            self.tell(leg, event);
         }
     }
 }

@@ -6,7 +6,7 @@
 //! | `answer` | somebody rings us: ring, accept, reject | §13.3 |
 //! | `cancel` | a call is given up before its answer | §9 |
 //! | `bye` | an answered call ends | §15 |
-//! | `modify` | an answered call is renegotiated | §14 |
+//! | `modify` | an answered call is renegotiated, by the peer or by us | §14 |
 //!
 //! The room above names a leg when it takes or makes an INVITE, and speaks of it by that name. Once
 //! it has hung a leg up it hears no more of it; what is left to be signalled happens here.
@@ -23,12 +23,14 @@ use bytes::Bytes;
 
 use super::dialog::Dialog;
 use super::endpoint::{Endpoint, Event as EndpointEvent, Request, Timer, TxId};
-use super::message::{Message, Method, Name, Writer};
+use super::flow::Transport;
+use super::message::{Message, Method, Name, Scheme, Writer};
 use super::tx::Timing;
 use crate::base::map::Keyed;
 use crate::base::{Cause, LegId, Map, Mono};
+use modify::Modify;
 
-pub use call::Invitation;
+pub use call::{ANONYMOUS, Invitation, NOWHERE};
 
 /// What happens to a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +51,27 @@ pub enum Event {
         status: u16,
     },
     /// Our answer to the peer's INVITE has arrived.
-    Acked,
-    /// The peer wants another session description. Answer with `accept` or `reject`.
+    Acked {
+        /// The peer's answer, where ours carried the offer (§13.2.1).
+        sdp: Option<Bytes>,
+    },
+    /// The peer wants another session description. Answer with `accept` or `reject`. An offer of
+    /// ours that waited for another try is given up by it, and nothing more is told of that.
     Offered {
         /// Its offer; none when it wants ours.
         sdp: Option<Bytes>,
+    },
+    /// The peer does not want it any more (§9.2): there is nothing to be answered.
+    Withdrawn,
+    /// The peer has answered an offer of ours; the ACK has left.
+    Modified {
+        /// Its answer.
+        sdp: Option<Bytes>,
+    },
+    /// The peer has refused an offer of ours: all stays as it was (§14.1).
+    NotModified {
+        /// 300 to 699.
+        status: u16,
     },
     /// The leg is over.
     Ended(Ended),
@@ -70,6 +88,8 @@ pub enum Ended {
     NoAck,
     /// The connection to the caller was lost before the answer.
     Unreachable,
+    /// The peer does not know of the call any more, or does not answer (RFC 5057 §5.1).
+    Gone,
 }
 
 /// The signalling of all legs.
@@ -89,6 +109,8 @@ pub(super) struct Usage {
     pub(super) pending: Option<Pending>,
     /// A 2xx of ours that waits for its ACK.
     pub(super) unacked: Option<Unacked>,
+    /// An INVITE of ours within the dialog that has no final answer.
+    pub(super) modify: Option<Modify>,
     /// The room above has hung up; it hears no more.
     pub(super) left: Option<Reason>,
 }
@@ -115,6 +137,10 @@ pub(super) enum State {
 pub(super) struct Pending {
     pub(super) tx: TxId,
     pub(super) invite: Message,
+    /// What was said so far; nothing but 100 when there is none.
+    pub(super) said: Option<(u16, Option<String>)>,
+    /// When it is said again; of a first INVITE only.
+    pub(super) again_at: Option<Mono>,
 }
 
 /// A 2xx of ours that is repeated until its ACK comes (§13.3.1.4).
@@ -191,6 +217,12 @@ impl Legs {
     }
 }
 
+impl Usage {
+    fn new(dialog: Dialog, state: State, pending: Option<Pending>) -> Self {
+        Self { dialog, state, pending, unacked: None, modify: None, left: None }
+    }
+}
+
 impl Unacked {
     fn new(now: Mono, timing: Timing, number: u32, ok: Bytes) -> Self {
         Self { number, ok, at: now + timing.t1, wait: timing.t1, until: now + 64 * timing.t1 }
@@ -241,8 +273,13 @@ impl Endpoint {
         {
             // §9.1: no answer to a cancelled INVITE for 64*T1: its transaction is over too.
             self.forget(tx);
-            return self.drop_leg(leg);
+            return self.drop_leg(now, leg);
         }
+        if usage.modify.as_ref().is_some_and(|it| it.is_due(now)) {
+            self.modify_due(now, leg);
+        }
+        self.still_ringing(now, leg);
+        let Some(usage) = self.usage(leg) else { return };
         let flow = usage.dialog.flow;
         if let Some(it) = &mut usage.unacked {
             if now >= it.until {
@@ -267,13 +304,20 @@ impl Endpoint {
             State::Inviting { until, .. } => until,
             State::Invited | State::Up => None,
         };
-        let next = [unacked, until].into_iter().flatten().min();
+        let modify = usage.modify.as_ref().map(Modify::poll_timeout);
+        let again = usage.pending.as_ref().and_then(|it| it.again_at);
+        let next = [unacked, until, modify, again].into_iter().flatten().min();
         self.timers.set(Timer::Leg(leg), next);
     }
 
-    fn drop_leg(&mut self, leg: LegId) {
+    fn drop_leg(&mut self, now: Mono, leg: LegId) {
         self.timers.set(Timer::Leg(leg), None);
-        self.legs.remove(leg);
+        let modify = self.legs.remove(leg).and_then(|it| it.modify);
+        if let Some(tx) = modify.and_then(|it| it.tx()) {
+            // Nobody waits for its answer any more. What comes is acknowledged, for as long as a
+            // peer that lives needs to send it.
+            self.timers.set(Timer::Orphan(tx), Some(now + 64 * self.timing.t1));
+        }
     }
 
     /// Tells the room above, unless it has hung up.
@@ -283,9 +327,13 @@ impl Endpoint {
         }
     }
 
-    /// The Contact that we are reached by on this flow.
-    pub(super) fn contact(&self, flow: super::Flow) -> String {
-        format!("<sip:{}{}>", self.address(flow), flow.transport.parameter())
+    /// The Contact that we are reached by on this flow; a SIPS one for a peer that wants it
+    /// ([`Dialog::scheme`]), where we have one.
+    pub(super) fn contact(&self, flow: super::Flow, scheme: Scheme) -> String {
+        match (flow.transport, scheme) {
+            (Transport::Tls(_), Scheme::Sips) => format!("<sips:{}>", self.address(flow)),
+            (it, _) => format!("<sip:{}{}>", self.address(flow), it.parameter()),
+        }
     }
 }
 

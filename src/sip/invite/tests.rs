@@ -7,6 +7,8 @@ use super::*;
 use crate::base::Rng;
 use crate::sip::{Flow, Transport};
 
+mod modify;
+
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\n";
 
 #[test]
@@ -23,7 +25,7 @@ fn an_answer_is_repeated_until_its_ack_comes() {
     );
     let tag = it.tag.clone();
     it.hears(&within("ACK", 1, &tag, "ack1"));
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
     assert_eq!(it.until(40_000), [""; 0]);
 }
 
@@ -111,14 +113,15 @@ fn a_reinvite_is_offered_answered_and_acked() {
     assert_eq!(it.told(), ["Offered"]);
     it.hears(&with_body(&within("INVITE", 3, &tag, "r2")));
     let refused = it.whole();
-    assert!(refused[0].starts_with("SIP/2.0 500") && refused[0].contains("Retry-After: 1"));
+    assert!(refused[0].starts_with("SIP/2.0 500") && refused[0].contains("Retry-After: "));
+    it.hears(&within("ACK", 3, &tag, "r2"));
     it.endpoint.accept(it.now, LEG, SDP);
     assert_eq!(it.sent(), ["SIP/2.0 200 OK"]);
     let from = it.now.as_millis();
     assert_eq!(it.until(600).len(), 1, "from {from}");
     it.hears(&within("ACK", 2, &tag, "a2"));
     assert_eq!(it.until(40_000), [""; 0]);
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
 }
 
 #[test]
@@ -162,7 +165,7 @@ fn only_the_peers_ack_for_this_answer_ends_its_resends() {
     assert_eq!(it.told(), ["Offered"]);
     assert_eq!(it.until(600), ["500 SIP/2.0 200 OK"]);
     it.hears(&within("ACK", 2, &tag, "a4"));
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
     assert_eq!(it.until(40_000), [""; 0]);
 }
 
@@ -176,7 +179,7 @@ fn a_cancel_that_comes_after_the_answer_changes_nothing() {
     assert_eq!((it.told(), it.endpoint.dialogs()), (vec![], 1));
     let tag = it.tag.clone();
     it.hears(&within("ACK", 1, &tag, "ack1"));
-    assert_eq!(it.told(), ["Acked"]);
+    assert_eq!(it.told(), ["Acked { sdp: None }"]);
 }
 
 #[test]
@@ -187,7 +190,10 @@ fn a_cancelled_reinvite_leaves_the_call_up() {
     it.sent();
     it.hears(&within("CANCEL", 2, &tag, "r1"));
     assert_eq!(it.sent(), ["SIP/2.0 200 OK", "SIP/2.0 487 Request Terminated"]);
-    assert_eq!((it.told(), it.endpoint.dialogs()), (vec!["Offered".to_owned()], 1));
+    assert_eq!(
+        (it.told(), it.endpoint.dialogs()),
+        (vec!["Offered".to_owned(), "Withdrawn".to_owned()], 1)
+    );
 }
 
 #[test]
@@ -273,7 +279,8 @@ fn the_answer_to_a_cancel_is_none_to_its_invite() {
     let invite = it.whole().remove(0);
     it.hears(&answer(&invite, "180 Ringing", "bob", ""));
     it.endpoint.hang_up(it.now, LEG, &Reason::q850(16));
-    it.sent();
+    let cancel = it.whole().remove(0);
+    assert!(!cancel.contains("Reason:"), "a call that was missed is to be shown as such");
     let ok = answer(&invite, "200 OK", "bob", "").replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL");
     it.hears(&ok);
     assert_eq!((it.sent(), it.endpoint.dialogs()), (vec![], 1));
@@ -415,6 +422,7 @@ impl Table {
             .map(|it| match it {
                 EndpointEvent::Leg(_, Event::Accepted { .. }) => "Accepted".to_owned(),
                 EndpointEvent::Leg(_, Event::Offered { .. }) => "Offered".to_owned(),
+                EndpointEvent::Leg(_, Event::Modified { .. }) => "Modified".to_owned(),
                 EndpointEvent::Leg(_, it) => format!("{it:?}"),
                 EndpointEvent::Stranger(_) => "stranger".to_owned(),
                 it => format!("{it:?}"),

@@ -34,6 +34,9 @@ impl Message {
             return Err(Fault::CSeqMethod);
         }
         self.max_forwards()?;
+        if self.values(Name::MaxForwards).nth(1).is_some() {
+            return Err(Fault::Repeated(Name::MaxForwards));
+        }
         self.check_length()?;
         for name in [Name::Via, Name::Route, Name::RecordRoute, Name::Path, Name::Contact] {
             // Commas in quotes count too: it is quick, and nobody has that many.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use memchr::memchr3;
 
-use super::scan::{cut, is_blank, is_token};
+use super::scan::{cut, is_blank, is_token, split};
 use super::{Message, Method, Name, NameAddr, Via, reason_phrase};
 
 /// Writes one message, header by header.
@@ -61,14 +61,7 @@ impl Writer {
         to_tag: Option<&str>,
     ) -> Self {
         let mut writer = Self::response(status, reason);
-        for (hop, via) in request.list(Name::Via).enumerate() {
-            writer.begin_line(Name::Via.word());
-            match Via::parse(via) {
-                Ok(parsed) if hop == 0 => writer.via_with_source(via, &parsed, source),
-                _ => writer.clean(via),
-            }
-            writer.end_line();
-        }
+        writer.vias(request, source);
         for name in [Name::From, Name::To, Name::CallId, Name::CSeq] {
             let Some(value) = request.first(name) else { continue };
             writer.begin_line(name.word());
@@ -120,6 +113,29 @@ impl Writer {
         writer.end_line();
         writer.0.extend(body);
         writer.0.into()
+    }
+
+    /// The Vias line by line as they came: a reply has no more lines than its request.
+    fn vias(&mut self, request: &Message, source: SocketAddr) {
+        let mut is_top = true;
+        for line in request.values(Name::Via) {
+            let mut values = split(line, b',').filter(|it| !it.is_empty()).peekable();
+            if values.peek().is_none() {
+                continue;
+            }
+            self.begin_line(Name::Via.word());
+            for (nth, via) in values.enumerate() {
+                if nth > 0 {
+                    self.0.extend(b", ");
+                }
+                match Via::parse(via) {
+                    Ok(parsed) if is_top => self.via_with_source(via, &parsed, source),
+                    _ => self.clean(via),
+                }
+                is_top = false;
+            }
+            self.end_line();
+        }
     }
 
     /// A Via as written, except that `received` and `rport` tell the truth about its sender.

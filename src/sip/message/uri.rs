@@ -113,11 +113,12 @@ pub(super) fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
 /// A host name (with `_`, which RFC 3261 forbids and people use), an IPv4 or a bracketed IPv6
 /// address, with the zone that some phones leave in.
 fn is_host(host: &str) -> bool {
-    if let Some(inner) = host.strip_prefix('[') {
-        let address = inner.strip_suffix(']').map(|inner| inner.split('%').next().unwrap_or(inner));
-        return address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
-    }
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if let Some(inner) = host.strip_prefix('[') {
+        let Some(inner) = inner.strip_suffix(']') else { return false };
+        let (address, zone) = inner.split_once('%').unwrap_or((inner, ""));
+        return address.parse::<Ipv6Addr>().is_ok() && zone.bytes().all(in_name);
+    }
     !host.is_empty() && host.bytes().all(in_name)
 }
 

@@ -22,7 +22,7 @@ use std::time::Duration;
 use super::Flow;
 use super::dialog::{Dialog, Order};
 use super::endpoint::{Endpoint, Event as EndpointEvent, Reply, Request, Timer};
-use super::message::{Fault, Message, Method, Name, Writer};
+use super::message::{Fault, Message, Method, Name, Scheme, Writer};
 use crate::base::map::Keyed;
 use crate::base::{AskId, Map, Mono, SubId};
 
@@ -217,7 +217,7 @@ impl Endpoint {
             None => format!("active;expires={}", (it.until - now).as_secs()),
         };
         let mut dialog = it.dialog.clone();
-        let contact = self.contact(flow);
+        let contact = self.contact(flow, dialog.scheme());
         self.subscriptions.by_ask.insert(ask, id);
         self.ask(now, ask, flow, Method::Notify, |stamp| {
             dialog
@@ -286,7 +286,9 @@ impl Endpoint {
 
     /// 200 for a SUBSCRIBE, and the state of now (§4.2.1.2).
     fn welcome(&mut self, now: Mono, id: SubId, seconds: u32, request: &Request) {
-        let contact = self.contact(request.flow);
+        let dialog = self.subscriptions.by_id.get(&id).map(|it| &it.dialog);
+        let scheme = dialog.map_or(Scheme::Sip, Dialog::scheme);
+        let contact = self.contact(request.flow, scheme);
         let Some(it) = self.subscriptions.by_id.get_mut(&id) else { return };
         if seconds == 0 {
             it.ends = Some("timeout");

@@ -1,9 +1,7 @@
-//! Messages as they come, good and bad.
+//! Messages as they come, good and bad. RFC 4475, real phones and mutants are in `tests/torture`.
 
-mod clients;
-mod mutants;
 mod printing;
-mod torture;
+mod reading;
 mod values;
 
 use super::{Fault, Message, ParseError};
