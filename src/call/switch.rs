@@ -34,6 +34,8 @@ pub struct Settings {
     pub advertise: Option<IpAddr>,
     /// Whether SIP comes and goes over IPv6, and not over IPv4.
     pub is_v6: bool,
+    /// Calls through trunks that one extension may have at once.
+    pub trunk_calls: usize,
     /// How much anybody may ask.
     pub limits: Limits,
     /// How phones register.
@@ -44,7 +46,14 @@ impl Settings {
     /// The usual ones.
     pub fn new(realm: &str) -> Self {
         let (limits, rules) = (Limits::default(), Rules::default());
-        Self { realm: realm.to_owned(), advertise: None, is_v6: false, limits, rules }
+        Self {
+            realm: realm.to_owned(),
+            advertise: None,
+            is_v6: false,
+            trunk_calls: 2,
+            limits,
+            rules,
+        }
     }
 }
 
@@ -121,7 +130,7 @@ impl<P: Plan> Switch<P> {
             gate: Gate::new(Defence::new(hash, settings.limits), hash),
             registrar: Registrar::new(settings.rules),
             lamps: Lamps::new(hash),
-            trunks: Trunks::new(rng.fork(), settings.is_v6, settings.advertise.is_none()),
+            trunks: Trunks::new(rng.fork(), &settings),
             directory: Directory::default(),
             plan,
             loads: Loads::default(),
@@ -145,7 +154,7 @@ impl<P: Plan> Switch<P> {
             Input::Message { flow, bytes } => self.message(now, flow, bytes),
             Input::Connected { flow, identities } => {
                 self.endpoint.connected(flow, identities);
-                self.trunk_connected(now, flow);
+                self.trunk_connected(now, flow, out);
             }
             Input::Disconnected { flow } => {
                 self.endpoint.disconnected(now.mono, flow);
@@ -257,6 +266,7 @@ impl<P: Plan> Switch<P> {
         match event {
             invite::Event::Ringing { .. } => self.callee_rings(now, id, leg, out),
             invite::Event::Accepted { sdp } => self.callee_answered(now, id, leg, sdp, out),
+            invite::Event::ComeLater { wait } => self.carrier_rests(now, leg, wait),
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
             invite::Event::Acked { sdp } => self.acked(now, id, leg, sdp, out),
             invite::Event::Offered { sdp } => self.offered(now, id, leg, sdp, out),

@@ -5,16 +5,21 @@
 //! trunk is changed or deleted leaves: it is kept until its carrier knows.
 
 mod errand;
+mod incoming;
+mod outgoing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::errand::{Errand, Task};
+use self::outgoing::Rest;
+pub(in crate::call) use self::outgoing::is_outside;
 use super::Output;
 use super::plan::Plan;
-use super::switch::Switch;
-use crate::base::{Mono, Now, Rng, Timers, Wall};
+use super::switch::{Settings, Switch};
+use crate::base::{Bucket, LegId, Mono, Now, Rng, Timers, Wall};
 use crate::directory::{Trunk, TrunkId, TrunkKind, TrunkTransport};
 use crate::sip::Flow;
 use crate::sip::auth::client::Account;
@@ -32,6 +37,7 @@ pub(super) struct Trunks {
     timers: Timers<Due>,
     /// Whether the Contact names the address that a carrier sees.
     rewrite: bool,
+    calls_per_extension: usize,
 }
 
 /// The name of a line. A trunk that is changed gets a new one.
@@ -52,11 +58,17 @@ struct Line {
     target: Option<Target>,
     enrol: Option<Enrol>,
     health: Health,
+    /// Addresses of the carrier, as DNS has told last.
+    found: BTreeSet<IpAddr>,
     /// The last way on which the carrier has answered.
     flow: Option<Flow>,
     /// The last way on which it was asked.
     tried: Option<Flow>,
     leaving: bool,
+    /// Legs to the carrier, and whose calls they are. Some may be over.
+    calls: BTreeMap<LegId, String>,
+    pace: Bucket,
+    rests: BTreeMap<Destination, Rest>,
 }
 
 /// What people see of a trunk.
@@ -80,7 +92,8 @@ pub struct Health {
 }
 
 impl Trunks {
-    pub(super) fn new(rng: Rng, is_v6: bool, rewrite: bool) -> Self {
+    pub(super) fn new(rng: Rng, settings: &Settings) -> Self {
+        let is_v6 = settings.is_v6;
         let reach = Reach { v4: !is_v6, v6: is_v6, protocols: PROTOCOLS };
         Self {
             resolver: Resolver::new(rng, reach),
@@ -88,7 +101,8 @@ impl Trunks {
             errands: BTreeMap::new(),
             ways: BTreeMap::new(),
             timers: Timers::new(),
-            rewrite,
+            rewrite: settings.advertise.is_none(),
+            calls_per_extension: settings.trunk_calls,
         }
     }
 
@@ -177,9 +191,13 @@ impl<P: Plan> Switch<P> {
             trunk,
             enrol,
             health: Health::default(),
+            found: BTreeSet::new(),
             flow: None,
             tried: None,
             leaving: false,
+            calls: BTreeMap::new(),
+            pace: Bucket::default(),
+            rests: BTreeMap::new(),
         };
         self.trunks.lines.insert(id, line);
         self.enrol_told(now, id, told, out);
@@ -195,7 +213,10 @@ impl<P: Plan> Switch<P> {
         let mine: Vec<u64> =
             self.trunks.errands.iter().filter(|it| it.1.line == id).map(|it| *it.0).collect();
         for errand in mine {
-            self.drop_errand(now, errand);
+            // A call that rings goes on; one that does not yet has other trunks to try.
+            if let Some(Task::Call(it)) = self.drop_errand(now, errand) {
+                self.call_not_carried(now, *it, out);
+            }
         }
         if unregister {
             self.drive_enrol(now, id, out, |it, told| it.handle(now, enrol::Input::Stop, told));

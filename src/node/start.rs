@@ -352,7 +352,9 @@ fn told(settings: &Settings) -> Result<call::Settings, Failure> {
     };
     let rules = Rules { expires_min, expires_max, keep_alive: settings.keep_alive };
     let (realm, advertise) = (REALM.to_owned(), settings.advertise);
-    Ok(call::Settings { realm, advertise, is_v6: settings.sip.is_ipv6(), limits, rules })
+    let trunk_calls = usize::try_from(settings.trunk_calls_per_extension).unwrap_or(usize::MAX);
+    let is_v6 = settings.sip.is_ipv6();
+    Ok(call::Settings { realm, advertise, is_v6, trunk_calls, limits, rules })
 }
 
 /// The user's directory of scripts.

@@ -41,7 +41,7 @@ pub struct Carrier {
 pub struct Manner {
     /// It says nothing at all.
     pub silent: bool,
-    /// It refuses everything with this status, and Retry-After in seconds.
+    /// It refuses everything but OPTIONS and what ends calls with this status, and Retry-After in seconds.
     pub refuses: Option<(u16, Option<u32>)>,
     /// The password that it asks for, with its realm.
     pub asks: Option<(String, String)>,
@@ -109,19 +109,30 @@ impl Carrier {
         for (name, value) in more {
             reply = reply.raw(name, value.as_bytes());
         }
+        let bytes = match (request.method(), status) {
+            (Method::Invite, 200) => {
+                let contact = format!("<sip:{}>", self.address);
+                let sdp = describe(self.address);
+                reply.header(Name::Contact, contact).finish_with("application/sdp", sdp.as_bytes())
+            }
+            _ => reply.finish(),
+        };
+        let is_answered = request.method() != Method::Ack;
         self.heard.push(request);
-        let letter = Letter { from: self.address, to: letter.from, bytes: reply.finish() };
-        self.letters.push_back((now + self.manner.delay, letter));
+        if is_answered {
+            let letter = Letter { from: self.address, to: letter.from, bytes };
+            self.letters.push_back((now + self.manner.delay, letter));
+        }
     }
 
     /// The status of an answer, and its headers.
     fn decide(&mut self, request: &Message) -> (u16, Vec<(&'static str, String)>) {
+        if matches!(request.method(), Method::Options | Method::Bye | Method::Cancel) {
+            return (200, Vec::new());
+        }
         if let Some((status, retry_after)) = self.manner.refuses {
             let wait = retry_after.map(|it| ("Retry-After", it.to_string()));
             return (status, wait.into_iter().collect());
-        }
-        if request.method() == Method::Options {
-            return (200, Vec::new());
         }
         if let Some((realm, password)) = &self.manner.asks
             && !is_right(request, realm, password)
@@ -130,8 +141,10 @@ impl Carrier {
             let ask = format!("Digest realm=\"{realm}\", nonce=\"n{nonce}\", qop=\"auth\"");
             return (401, vec![("WWW-Authenticate", ask)]);
         }
-        if request.method() != Method::Register {
-            return (405, Vec::new());
+        match request.method() {
+            Method::Invite => return (200, Vec::new()),
+            Method::Register => {}
+            _ => return (405, Vec::new()),
         }
         let expires = request.expires().unwrap_or(0);
         let contact = request.text(Name::Contact).unwrap_or_default().to_owned();
@@ -146,6 +159,15 @@ impl Carrier {
         self.registered.push(contact);
         (200, vec![("Contact", bound)])
     }
+}
+
+/// What a carrier answers an offer with: G.711, and nobody speaks.
+fn describe(address: SocketAddr) -> String {
+    let ip = address.ip();
+    format!(
+        "v=0\r\no=carrier 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\n\
+         m=audio 40000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n"
+    )
 }
 
 /// RFC 7616 §3.4.1 with MD5, as the tests' phones do it: from the text of the header.

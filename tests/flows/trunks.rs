@@ -1,16 +1,21 @@
-//! Trunks: we register with carriers, and see whether they are there.
+//! Trunks: we register with carriers, see whether they are there, call through them and are called.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use moonswitch::call::event::What;
 use moonswitch::call::{Answer, Input, Question, TrunkSeen};
-use moonswitch::directory::{Delta, TenantId, Terms, Trunk, TrunkId, Uuid};
+use moonswitch::directory::{
+    Delta, Number, Prefix, TenantId, Terms, Trunk, TrunkId, TrunkKind, Uuid,
+};
+use moonswitch::lua::{self, Files, Limits, LuaPlan};
+use moonswitch::sim::phone::{Behaviour, Ending, Letter};
 use moonswitch::sim::{Carrier, Config, Manner, World};
 use moonswitch::sip::enrol::Standing;
-use moonswitch::sip::message::{Method, Name};
+use moonswitch::sip::message::{Message, Method, Name};
 use moonswitch::sip::resolve::{self, Kind, Record};
 
-use crate::world::{house, secs};
+use crate::world::{ANN, assert_nothing_left, call, ending, house, secs};
 
 const HOST: &str = "carrier.test";
 const TRUNK: TrunkId = TrunkId(1);
@@ -122,6 +127,242 @@ fn carriers_are_registered_with_in_any_weather() {
         assert!(left.is_empty(), "seed {seed}: {left:?}");
         assert!(world.census().is_some_and(|it| it.leaving == 0), "seed {seed}");
     }
+}
+
+#[test]
+fn a_call_out_is_challenged_answered_and_hung_up() {
+    let mut world = with_phone(20, &[asking()], |it| {
+        it.caller_id = Number::parse("+4930100");
+        it.trusted = true;
+    });
+    world.dial(ANN, "+44207");
+    world.run_for(secs(3));
+    let invites = asked(&world, 0, Method::Invite);
+    assert_eq!(invites.len(), 2, "{}", world.trace.text());
+    let last = invites[1];
+    assert_eq!(last.request_uri(), Some("sip:+44207@carrier.test"));
+    let from = last.text(Name::From).unwrap_or_default();
+    assert!(from.contains("<sip:+4930100@carrier.test>"), "{from}");
+    assert_eq!(last.text(Name::PAssertedIdentity), Some("<sip:+4930100@carrier.test>"));
+    assert!(last.first(Name::Authorization).is_some());
+    assert_eq!(call(&world, ANN).ending(), None, "{}", world.trace.text());
+    world.hang_up(ANN);
+    world.run_for(secs(1));
+    assert_eq!(asked(&world, 0, Method::Bye).len(), 1);
+    leave(&mut world);
+}
+
+#[test]
+fn a_foreign_realm_ends_the_call_without_a_digest() {
+    let manner = Manner { asks: Some(("evil.test".into(), "secret".into())), ..Manner::default() };
+    let mut world = with_phone(21, &[manner], |_| {});
+    world.dial(ANN, "+44207");
+    world.run_for(secs(3));
+    let told = |it: &&Message| it.first(Name::Authorization).is_some();
+    assert!(!asked(&world, 0, Method::Invite).iter().any(told));
+    assert_eq!(ending(&world, ANN), Ending::Refused(403), "{}", world.trace.text());
+    leave(&mut world);
+}
+
+#[test]
+fn a_silent_carrier_costs_a_caller_less_than_four_seconds() {
+    let silent = Manner { silent: true, ..asking() };
+    let mut world = with_phone(22, &[silent, asking()], |it| it.ping = 0);
+    world.dial(ANN, "+44207");
+    world.run_for(Duration::from_millis(3_900));
+    assert!(!asked(&world, 1, Method::Invite).is_empty(), "{}", world.trace.text());
+    assert_eq!(call(&world, ANN).ending(), None);
+    assert!(world.facts.iter().any(|it| matches!(it.what, What::Bridged { .. })));
+    world.hang_up(ANN);
+    leave(&mut world);
+}
+
+#[test]
+fn a_carrier_that_says_when_to_come_again_is_left_alone_until_then() {
+    let busy = Manner { refuses: Some((503, Some(60))), ..asking() };
+    let mut world = with_phone(23, &[busy, asking()], |_| {});
+    for _ in 0..3 {
+        world.dial(ANN, "+44207");
+        world.run_for(secs(2));
+        world.hang_up(ANN);
+        world.run_for(secs(1));
+    }
+    assert_eq!(asked(&world, 0, Method::Invite).len(), 1, "{}", world.trace.text());
+    assert_eq!(asked(&world, 1, Method::Bye).len(), 3);
+    world.run_for(secs(60));
+    world.dial(ANN, "+44207");
+    world.run_for(secs(2));
+    assert_eq!(asked(&world, 0, Method::Invite).len(), 2);
+    world.hang_up(ANN);
+    leave(&mut world);
+}
+
+#[test]
+fn three_failures_open_the_circuit_for_half_a_minute() {
+    let broken = Manner { refuses: Some((500, None)), ..asking() };
+    let mut world = with_phone(24, &[broken], |_| {});
+    let mut dial = |seconds| {
+        world.dial(ANN, "+44207");
+        world.run_for(secs(seconds));
+        asked(&world, 0, Method::Invite).len()
+    };
+    assert_eq!([1, 1, 1, 1, 29, 1].map(&mut dial), [1, 2, 3, 3, 3, 4]);
+    leave(&mut world);
+}
+
+#[test]
+fn a_refusal_is_final() {
+    let busy = Manner { refuses: Some((486, None)), ..asking() };
+    let mut world = with_phone(25, &[busy, asking()], |_| {});
+    world.dial(ANN, "+44207");
+    world.run_for(secs(3));
+    assert_eq!(ending(&world, ANN), Ending::Refused(486), "{}", world.trace.text());
+    assert!(asked(&world, 1, Method::Invite).is_empty());
+    leave(&mut world);
+}
+
+#[test]
+fn one_extension_has_two_calls_through_trunks() {
+    let script = r#"pbx.internal("9", function(call)
+        local leg, cause, all = call:dial({ "+441", "trunk:carrier/+442", "+443" })
+        for _, it in ipairs(all) do pbx.log.info(it.target .. " " .. it.cause) end
+        call:reject(cause)
+    end)"#;
+    let busy = Manner { refuses: Some((486, None)), ..asking() };
+    let mut world = with_script(26, &[busy], script, |_| {});
+    world.dial(ANN, "9");
+    world.run_for(secs(3));
+    assert_eq!(asked(&world, 0, Method::Invite).len(), 2, "{}", world.trace.text());
+    let said = |text: &str| {
+        world.facts.iter().any(|it| matches!(&it.what, What::Said { text: own, .. } if own == text))
+    };
+    assert!(said("+443 limit") && said("trunk:carrier/+442 busy"), "{}", world.trace.text());
+    leave(&mut world);
+}
+
+#[test]
+fn a_carrier_calls_a_number_and_nobody_else_does() {
+    let script = r#"pbx.inbound("+4930{rest}", function(call, m)
+        pbx.log.info(call.from.number .. " " .. call.to.number .. " " .. call.direction)
+        call:reject("busy")
+    end)"#;
+    let mut world = with_script(27, &[asking()], script, |it| {
+        it.country = Some("49".into());
+        it.addresses.extend(Prefix::parse("198.51.100.0/24"));
+    });
+    let mut status = |host: [u8; 4], to: &str, more: &str| {
+        let from = SocketAddr::new(host.into(), 5060);
+        ring(&mut world, from, to, more)
+    };
+    // By the address that DNS has told, and by one of the list.
+    assert_eq!(status([192, 0, 2, 1], "030123", ""), Some(486));
+    assert_eq!(status([198, 51, 100, 7], "+4930123", ""), Some(486));
+    assert_eq!(status([198, 51, 100, 7], "+44207", ""), Some(404), "no route");
+    // The routes of the house are none for outsiders.
+    assert_eq!(status([198, 51, 100, 7], "1001", ""), Some(404));
+    assert_eq!(status([198, 51, 101, 7], "030123", ""), Some(407), "a stranger");
+    // This carrier is not trusted: whom it asserts does not count.
+    let pai = "P-Asserted-Identity: <sip:+49999@carrier.test>\r\n";
+    assert_eq!(status([192, 0, 2, 1], "030123", pai), Some(486));
+    let said: Vec<&str> = world
+        .facts
+        .iter()
+        .filter_map(|it| if let What::Said { text, .. } = &it.what { Some(&**text) } else { None })
+        .collect();
+    assert_eq!(said, ["+44207 +4930123 inbound"; 3], "{}", world.trace.text());
+    leave(&mut world);
+}
+
+#[test]
+fn calls_through_carriers_end_in_any_weather() {
+    for seed in 0..100 {
+        let mut config = Config::storm(seed);
+        config.traced = true;
+        let mut world = house(config);
+        let manners = [
+            Manner { silent: seed % 3 == 0, ..asking() },
+            Manner { refuses: (seed % 4 == 0).then_some((503, Some(10))), ..asking() },
+        ];
+        people(&mut world, &manners, |_| {});
+        world.names.delay = Duration::from_millis(seed * 40);
+        for pause in 0..4 {
+            world.dial(ANN, "+44207");
+            world.run_for(Duration::from_millis(400 + pause * 1_500 + seed * 20));
+            world.hang_up(ANN);
+        }
+        world.tell(Input::Directory(Delta::TrunkGone(TRUNK)));
+        let left = world.settle();
+        assert!(left.is_empty(), "seed {seed}: {left:?}\n{}", world.trace.text());
+    }
+}
+
+/// A house with a phone and a trunk to these carriers, a few seconds later.
+fn with_phone(seed: u64, manners: &[Manner], terms: impl FnOnce(&mut Terms)) -> World {
+    let mut world = house(Config::clear(seed));
+    people(&mut world, manners, terms);
+    world
+}
+
+/// The same with a script of its own.
+fn with_script(
+    seed: u64,
+    manners: &[Manner],
+    script: &str,
+    terms: impl FnOnce(&mut Terms),
+) -> World {
+    let mut plan = LuaPlan::new(Limits::default());
+    let user = vec![("main.lua".to_owned(), script.to_owned())];
+    plan.load(&Files { embedded: lua::embedded(), user }).expect("it loads");
+    let mut world = World::with_switch(Config::clear(seed), plan);
+    people(&mut world, manners, terms);
+    world
+}
+
+fn people(world: &mut World, manners: &[Manner], terms: impl FnOnce(&mut Terms)) {
+    let ann = world.add("1001", Behaviour::default());
+    world.register(ann);
+    for (host, manner) in (1..).zip(manners) {
+        world.open_carrier(Carrier::new(at(host), manner.clone()));
+    }
+    let hosts: Vec<u8> = (1..).take(manners.len()).collect();
+    name(world, &hosts);
+    provision(world, |it| {
+        it.kind = TrunkKind::Peer;
+        terms(it);
+    });
+    world.run_for(secs(10));
+}
+
+/// What a carrier was asked.
+fn asked(world: &World, carrier: usize, method: Method) -> Vec<&Message> {
+    let heard = &world.carriers()[carrier].heard;
+    heard.iter().filter(|it| it.is_request() && it.method() == method).collect()
+}
+
+/// Somebody calls from an address; the final status.
+fn ring(world: &mut World, from: SocketAddr, to: &str, more: &str) -> Option<u16> {
+    let manner = Manner { silent: true, ..Manner::default() };
+    let caller = world.open_carrier(Carrier::new(from, manner));
+    let text = format!(
+        "INVITE sip:{to}@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {from};branch=z9hG4bK{caller}\r\n\
+         Max-Forwards: 70\r\nFrom: <sip:+44207@carrier.test>;tag=t{caller}\r\n\
+         To: <sip:{to}@10.0.0.1>\r\nCall-ID: {caller}@carrier\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:{from}>\r\n{more}Content-Length: 0\r\n\r\n"
+    );
+    let bytes = text.into_bytes().into();
+    world.forge(Letter { from, to: "10.0.0.1:5060".parse().expect("it is one"), bytes });
+    world.run_for(secs(1));
+    let all = world.carriers().iter().filter(|it| it.address == from);
+    let mut statuses = all.flat_map(|it| &it.heard).filter_map(|it| {
+        let is_its = it.call_id() == Some(&format!("{caller}@carrier"));
+        it.status().filter(|status| is_its && *status >= 200)
+    });
+    statuses.next()
+}
+
+fn leave(world: &mut World) {
+    world.tell(Input::Directory(Delta::TrunkGone(TRUNK)));
+    assert_nothing_left(world);
 }
 
 /// A house with a trunk to one carrier, a few seconds later.

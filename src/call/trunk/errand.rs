@@ -16,6 +16,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::outgoing::Outgoing;
 use super::{Due, LineId, aor, carrier};
 use crate::base::{AskId, Now};
 use crate::call::Output;
@@ -36,7 +37,7 @@ pub(super) struct Errand {
     pub(super) line: LineId,
     pub(super) task: Task,
     stage: Stage,
-    left: VecDeque<Destination>,
+    pub(super) left: VecDeque<Destination>,
     /// What the destinations before this one have said.
     said: Option<Reply>,
 }
@@ -46,6 +47,7 @@ pub(super) struct Errand {
 pub(super) enum Task {
     Register(Box<Register>),
     Ping,
+    Call(Box<Outgoing>),
 }
 
 #[derive(Debug)]
@@ -75,7 +77,7 @@ impl<P: Plan> Switch<P> {
         self.trunks.errands.insert(id, errand);
         match (known, target) {
             // Who leaves says so where it is known, for there may be no time to look.
-            (Some(flow), _) => self.ask_carrier(now, id, flow),
+            (Some(flow), _) => self.ask_carrier(now, id, flow, out),
             (None, Some(target)) => {
                 let mut found = Vec::new();
                 let input = resolve::Input::Find(LookupId(id), target);
@@ -87,11 +89,12 @@ impl<P: Plan> Switch<P> {
     }
 
     /// Nobody wants to know any more what comes of it.
-    pub(super) fn drop_errand(&mut self, now: Now, id: u64) {
+    pub(super) fn drop_errand(&mut self, now: Now, id: u64) -> Option<Task> {
         self.trunks.timers.set(Due::Errand(id), None);
-        self.trunks.errands.remove(&id);
+        let errand = self.trunks.errands.remove(&id);
         let input = resolve::Input::Forget(LookupId(id));
         self.trunks.resolver.handle(now.mono, input, &mut Vec::new());
+        errand.map(|it| it.task)
     }
 
     /// DNS has spoken.
@@ -118,8 +121,18 @@ impl<P: Plan> Switch<P> {
             match it {
                 resolve::Output::Question(question) => out.push(Output::Dns(question)),
                 resolve::Output::Found(LookupId(id), all) => {
-                    if let Some(errand) = self.trunks.errands.get_mut(&id) {
+                    if let Some(errand) = self.trunks.errands.get_mut(&id)
+                        && let Some(line) = self.trunks.lines.get_mut(&errand.line)
+                    {
+                        line.found = all.iter().map(|it| it.address.ip()).collect();
                         errand.left = all.into();
+                        // A challenge is answered where it came from, and who has worked goes on.
+                        let known = line.flow.filter(|_| !matches!(errand.task, Task::Call(_)));
+                        let known = known.map(|it| it.remote);
+                        let at = errand.left.iter().position(|it| Some(it.address) == known);
+                        if let Some(it) = at.and_then(|at| errand.left.remove(at)) {
+                            errand.left.push_front(it);
+                        }
                     }
                     self.next_destination(now, id, out);
                 }
@@ -140,7 +153,8 @@ impl<P: Plan> Switch<P> {
         for id in waiting {
             match local {
                 Some(local) => {
-                    self.ask_carrier(now, id, Flow { transport: Transport::Udp, local, remote });
+                    let flow = Flow { transport: Transport::Udp, local, remote };
+                    self.ask_carrier(now, id, flow, out);
                 }
                 None => self.next_destination(now, id, out),
             }
@@ -148,14 +162,14 @@ impl<P: Plan> Switch<P> {
     }
 
     /// A connection is open that an errand may wait for.
-    pub(in crate::call) fn trunk_connected(&mut self, now: Now, flow: Flow) {
+    pub(in crate::call) fn trunk_connected(&mut self, now: Now, flow: Flow, out: &mut Vec<Output>) {
         let Some(connection) = flow.transport.connection() else { return };
         for id in self.waiting(|it| matches!(it, Stage::Connect(own, _) if *own == connection)) {
             if let Some(it) = self.trunks.errands.get(&id)
                 && let Stage::Connect(_, destination) = it.stage
             {
                 self.trunks.ways.insert((it.line, destination), flow);
-                self.ask_carrier(now, id, flow);
+                self.ask_carrier(now, id, flow, out);
             }
         }
     }
@@ -195,27 +209,45 @@ impl<P: Plan> Switch<P> {
 
     /// A destination is silent while there are others.
     pub(super) fn errand_late(&mut self, now: Now, id: u64, out: &mut Vec<Output>) {
-        self.next_destination(now, id, out);
+        let errand = self.trunks.errands.get(&id);
+        match errand.map(|it| (&it.task, &it.stage)) {
+            Some((Task::Call(it), Stage::Asked(_))) => {
+                let it = it.clone();
+                self.carrier_silent(now, id, &it, out);
+            }
+            _ => self.next_destination(now, id, out),
+        }
     }
 
     fn waiting(&self, wanted: impl Fn(&Stage) -> bool) -> Vec<u64> {
         self.trunks.errands.iter().filter(|it| wanted(&it.1.stage)).map(|it| *it.0).collect()
     }
 
-    fn next_destination(&mut self, now: Now, id: u64, out: &mut Vec<Output>) {
+    pub(super) fn next_destination(&mut self, now: Now, id: u64, out: &mut Vec<Output>) {
         self.trunks.timers.set(Due::Errand(id), None);
         let Some(errand) = self.trunks.errands.get_mut(&id) else { return };
+        let rests = self.trunks.lines.get(&errand.line).map(|it| &it.rests);
+        let rests = rests.filter(|_| matches!(errand.task, Task::Call(_)));
+        let may = |it: &Destination| {
+            rests.and_then(|all| all.get(it)).is_none_or(|it| it.is_over(now.mono))
+        };
+        errand.left.retain(may);
         let Some(next) = errand.left.pop_front() else {
             let said = errand.said.take();
             return self.end_errand(now, id, said, out);
         };
+        if let Task::Call(it) = &mut errand.task {
+            it.at = Some(next);
+        }
         let way = self.trunks.ways.get(&(errand.line, next)).copied();
         match (next.protocol, way) {
             (Protocol::Udp, _) => {
                 errand.stage = Stage::Route(next.address);
                 out.push(Output::Route(next.address));
             }
-            (_, Some(flow)) if self.endpoint.is_reachable(flow) => self.ask_carrier(now, id, flow),
+            (_, Some(flow)) if self.endpoint.is_reachable(flow) => {
+                self.ask_carrier(now, id, flow, out);
+            }
             (protocol, _) => {
                 let line = self.trunks.lines.get(&errand.line);
                 let host = line.map(|it| it.trunk.terms.host.clone());
@@ -227,13 +259,17 @@ impl<P: Plan> Switch<P> {
     }
 
     /// Says it on this way.
-    fn ask_carrier(&mut self, now: Now, id: u64, flow: Flow) {
+    fn ask_carrier(&mut self, now: Now, id: u64, flow: Flow, out: &mut Vec<Output>) {
         let ask = AskId(self.next_id());
         let address = self.endpoint.address(flow);
         let Some(errand) = self.trunks.errands.get_mut(&id) else { return };
         errand.stage = Stage::Asked(ask);
         let late = (!errand.left.is_empty()).then(|| now.mono + PATIENCE);
         self.trunks.timers.set(Due::Errand(id), late);
+        if let Task::Call(it) = &errand.task {
+            let (line, it) = (errand.line, it.clone());
+            return self.ring_carrier(now, id, line, &it, flow, out);
+        }
         let Some(line) = self.trunks.lines.get_mut(&errand.line) else { return };
         let parameter = flow.transport.parameter();
         match (&errand.task, &mut line.enrol) {
@@ -242,7 +278,7 @@ impl<P: Plan> Switch<P> {
                     enrol.write(register, &stamp.via, address, parameter)
                 });
             }
-            (Task::Register(_), None) => {}
+            (Task::Register(_), None) | (Task::Call(_), _) => {}
             (Task::Ping, _) => {
                 let (uri, from) = (carrier(&line.trunk), aor(&line.trunk));
                 self.endpoint.ask(now.mono, ask, flow, Method::Options, |stamp| {
@@ -265,13 +301,16 @@ impl<P: Plan> Switch<P> {
     fn end_errand(&mut self, now: Now, id: u64, reply: Option<Reply>, out: &mut Vec<Output>) {
         self.trunks.timers.set(Due::Errand(id), None);
         let Some(errand) = self.trunks.errands.remove(&id) else { return };
+        if let Task::Call(it) = errand.task {
+            return self.call_not_carried(now, *it, out);
+        }
         let Some(line) = self.trunks.lines.get_mut(&errand.line) else { return };
         let status = reply.as_ref().map_or(408, |it| it.status);
         if !is_failure(status) {
             line.flow = line.tried;
         }
         match errand.task {
-            Task::Ping => line.healthy(now, status),
+            Task::Ping | Task::Call(_) => line.healthy(now, status),
             Task::Register(_) => {
                 let message = reply.and_then(|it| it.message);
                 let input = message.as_ref().map_or(enrol::Input::Failed, enrol::Input::Response);

@@ -1,10 +1,12 @@
 //! We ring somebody: RFC 3261 §13.2.
 
+use super::prove::{Outside, Proof, identified};
 use super::{Ended, Event, State, Usage, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::Flow;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ALLOW, Endpoint, Owner, TxId};
+use crate::sip::enrol::retry_after;
 use crate::sip::message::{Message, Method, Name, Writer};
 use crate::sip::tx::Failure;
 
@@ -25,6 +27,8 @@ pub struct Invitation<'a> {
     pub sdp: &'a str,
     /// How many hops are left (§16.6, 3): the caller's number, less one.
     pub max_forwards: u32,
+    /// Of a carrier: what else it is told.
+    pub outside: Option<&'a Outside>,
 }
 
 impl Endpoint {
@@ -32,7 +36,11 @@ impl Endpoint {
     pub fn invite(&mut self, now: Mono, leg: LegId, it: Invitation<'_>) -> String {
         let flow = it.flow;
         let host = self.address(flow).ip();
-        let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
+        let host = match it.outside {
+            Some(outside) => outside.domain.clone(),
+            None if host.is_ipv6() => format!("[{host}]"),
+            None => host.to_string(),
+        };
         let address = match it.from {
             ANONYMOUS => format!("<sip:{ANONYMOUS}@{NOWHERE}>"),
             from => format!("<sip:{from}@{host}>"),
@@ -45,14 +53,19 @@ impl Endpoint {
         let (call_id, tag) = (self.rng.token() + &self.rng.token(), self.rng.token());
         let mut dialog = Dialog::outgoing(flow, call_id.clone(), it.uri, from, tag, to);
         let (branch, via) = self.via(flow);
-        let bytes = dialog
+        let mut invite = dialog
             .invite(it.uri, &via, it.max_forwards)
             .header(Name::Contact, self.contact(flow, dialog.scheme()))
-            .header(Name::Allow, ALLOW)
-            .finish_with("application/sdp", it.sdp.as_bytes());
+            .header(Name::Allow, ALLOW);
+        if let Some(outside) = it.outside {
+            invite = identified(invite, outside);
+        }
+        let bytes = invite.finish_with("application/sdp", it.sdp.as_bytes());
         let tx = self.open_invite_client(now, flow, leg, &branch, bytes);
         let state = State::Inviting { tx, heard: false, until: None };
-        self.legs.insert(leg, Usage::new(dialog, state, None));
+        let mut usage = Usage::new(dialog, state, None);
+        usage.proof = it.outside.map(|outside| Box::new(Proof::new(&it, outside.clone())));
+        self.legs.insert(leg, usage);
         self.fail_if_unreachable(now, flow, tx);
         call_id
     }
@@ -71,7 +84,13 @@ impl Endpoint {
         match response.status().unwrap_or(0) {
             status @ 100..=199 => self.provisional(now, leg, status),
             200..=299 => self.accepted(now, leg, tx, response),
+            _ if self.prove(now, leg, tx, response) => {}
             status => {
+                // §21.5.4: of a carrier, whose house has others to go to.
+                let is_outside = self.legs.get(leg).is_some_and(|it| it.proof.is_some());
+                if let Some(wait) = retry_after(response).filter(|_| status == 503 && is_outside) {
+                    self.tell(leg, Event::ComeLater { wait });
+                }
                 self.tell(leg, Event::Refused { status });
                 self.drop_leg(now, leg);
             }

@@ -16,6 +16,7 @@ mod bye;
 mod call;
 mod cancel;
 mod modify;
+mod prove;
 
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use crate::base::{Cause, LegId, Map, Mono};
 use modify::Modify;
 
 pub use call::{ANONYMOUS, Invitation, NOWHERE};
+pub use prove::Outside;
 
 /// What happens to a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,11 @@ pub enum Event {
     Accepted {
         /// The session description of the answer.
         sdp: Option<Bytes>,
+    },
+    /// A carrier refuses, and tells when to come again: [`Event::Refused`] follows.
+    ComeLater {
+        /// How long it wants to be left alone.
+        wait: Duration,
     },
     /// Our INVITE was refused, or nobody answered it.
     Refused {
@@ -113,6 +120,8 @@ pub(super) struct Usage {
     pub(super) modify: Option<Modify>,
     /// The room above has hung up; it hears no more.
     pub(super) left: Option<Reason>,
+    /// Of an INVITE to a carrier: what it may ask for.
+    pub(super) proof: Option<Box<prove::Proof>>,
 }
 
 /// How far a leg is.
@@ -219,7 +228,7 @@ impl Legs {
 
 impl Usage {
     fn new(dialog: Dialog, state: State, pending: Option<Pending>) -> Self {
-        Self { dialog, state, pending, unacked: None, modify: None, left: None }
+        Self { dialog, state, pending, unacked: None, modify: None, left: None, proof: None }
     }
 }
 
