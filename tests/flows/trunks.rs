@@ -57,7 +57,7 @@ fn another_realm_learns_no_digest() {
     let manner = Manner { asks: Some(("evil.test".into(), "secret".into())), ..Manner::default() };
     let mut world = with_trunk(4, manner, |_| {});
     assert_eq!(standing(&mut world), Some(Standing::Refused));
-    let told = |it: &moonswitch::sip::message::Message| it.first(Name::Authorization).is_some();
+    let told = |it: &Message| it.first(Name::Authorization).is_some();
     assert!(!world.carrier(0).heard.iter().any(told), "{}", world.trace.text());
 }
 

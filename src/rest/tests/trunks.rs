@@ -1,6 +1,8 @@
 //! Trunks are made, shown, changed and deleted.
 
 use super::*;
+use crate::call::{Health, TrunkSeen};
+use crate::directory::TrunkId;
 
 const TRUNKS: &str = "/api/v1/sip/trunks";
 
@@ -99,4 +101,29 @@ fn every_field_of_a_trunk_that_is_shown_can_be_sent_back() {
     let again = house.get("PUT", &format!("{TRUNKS}/1"), &sent).body;
     let of = |it: &str| it.split(r#""created_at""#).next().unwrap().to_owned();
     assert_eq!(of(&again), of(&made));
+}
+
+#[test]
+fn a_trunk_shows_how_it_stands() {
+    let mut house = House::new("trunk-state");
+    let body = r#"{"name":"a","host":"a.test","type":"peer"}"#;
+    house.check("POST", TRUNKS, body, 201, &[]);
+    let Reply::Then { question, finish, .. } = house.ask("GET", &format!("{TRUNKS}/1"), "") else {
+        panic!("the switch is not asked")
+    };
+    assert_eq!(question, Question::Trunk(TrunkId(1)));
+    let since = Wall::parse("2026-11-20T12:00:00Z").unwrap();
+    let seen = TrunkSeen {
+        registration: None,
+        health: Health { reachable: Some(true), since: Some(since), status: Some(200) },
+    };
+    let body = finish.with(Answer::Trunk(Some(seen))).body;
+    for part in [
+        r#""state":{"registration":null,"health":{"reachable":true,"#,
+        r#""since":"2026-11-20T12:00:00"#,
+        r#""status":200}"#,
+    ] {
+        assert!(body.contains(part), "{body}");
+    }
+    house.check("GET", &format!("{TRUNKS}/1"), "", 200, &[r#""state":null"#]);
 }

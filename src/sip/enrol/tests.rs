@@ -2,6 +2,7 @@
 
 use super::super::auth::Guard;
 use super::*;
+use crate::sip::{Flow, Transport};
 
 /// A house, and the carrier that it registers with.
 struct House {
