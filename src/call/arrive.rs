@@ -127,6 +127,9 @@ impl<P: Plan> Switch<P> {
             Ok(hops) => hops.unwrap_or(HOPS).min(HOPS),
             Err(_) => return self.endpoint.reply_stateless(&request, 400, |it| it),
         };
+        if let Some(line) = self.trunk_at(request.flow.remote.ip()) {
+            return self.carrier_calls(now, line, request, hops, out);
+        }
         let Some(user) = self.authenticate(now, &request) else { return };
         let message = &request.message;
         let Ok(from) = message.from() else { return };
@@ -201,7 +204,7 @@ impl<P: Plan> Switch<P> {
     }
 
     /// A call begins with the leg of its caller.
-    fn born(
+    pub(super) fn born(
         &mut self,
         now: Now,
         request: Request,
@@ -209,14 +212,15 @@ impl<P: Plan> Switch<P> {
         hops: u32,
         view: View,
         out: &mut Vec<Output>,
-    ) {
+    ) -> Option<LegId> {
         // Random, so that a number in an old log never means a call of today.
         let id = CallId(self.rng.bits() >> 8);
         let leg = LegId(self.next_id());
         let flow = request.flow;
         let sip_call_id = request.message.call_id().unwrap_or_default().to_owned();
         if self.endpoint.take(now.mono, leg, request.clone()).is_err() {
-            return self.endpoint.reply_stateless(&request, 400, |it| it);
+            self.endpoint.reply_stateless(&request, 400, |it| it);
+            return None;
         }
         let who = view.extension.clone().unwrap_or_else(|| view.from.clone());
         let caller = Leg { offered, ..Leg::new(leg, who, flow) };
@@ -226,6 +230,7 @@ impl<P: Plan> Switch<P> {
             self.end_call(now, id, Cause::NotFound, By::House, out);
             self.forget_call(id);
         }
+        Some(leg)
     }
 
     /// A call is in the books, and the dial plan takes it; if it does.
@@ -298,7 +303,7 @@ pub(super) fn user_of(uri: &str) -> Option<String> {
 }
 
 /// Whether a caller wants to be nobody (RFC 3323 §4.1.1.3).
-fn is_anonymous(uri: &str) -> bool {
+pub(super) fn is_anonymous(uri: &str) -> bool {
     Uri::parse(uri).is_ok_and(|it| it.host.eq_ignore_ascii_case(NOWHERE))
 }
 
@@ -313,7 +318,7 @@ const USER_LEN_MAX: usize = 128;
 
 /// The offer that an INVITE carries, or the status that refuses it. An INVITE without one wants
 /// ours (RFC 3261 §13.2.1).
-fn offer_of(request: &Request) -> Result<Option<Session>, u16> {
+pub(super) fn offer_of(request: &Request) -> Result<Option<Session>, u16> {
     let message = &request.message;
     if message.body().is_empty() {
         return Ok(None);

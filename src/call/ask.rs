@@ -8,8 +8,9 @@ use super::event::By;
 use super::leg::{Call, Job};
 use super::plan::{Plan, State};
 use super::switch::Switch;
+use super::trunk::TrunkSeen;
 use crate::base::{CallId, Cause, LegId, Now, Wall};
-use crate::directory::ExtensionId;
+use crate::directory::{ExtensionId, TrunkId};
 use crate::sip::Flow;
 
 /// The name under which an answer comes.
@@ -32,6 +33,8 @@ pub enum Question {
     Call(CallId),
     /// One call, which is hung up now.
     HangUp(CallId),
+    /// How a trunk stands.
+    Trunk(TrunkId),
     /// Phones that are registered, in the order in which they came.
     Phones {
         /// How many to leave out.
@@ -50,6 +53,8 @@ pub enum Answer {
     Calls(Vec<CallSeen>, usize),
     /// The call, if there is one: as it was before it was hung up.
     Call(Option<CallSeen>),
+    /// How the trunk stands, if it is at work.
+    Trunk(Option<TrunkSeen>),
     /// Some phones, and how many there are.
     Phones(Vec<PhoneSeen>, usize),
 }
@@ -117,6 +122,7 @@ impl<P: Plan> Switch<P> {
                 let seen = some.filter_map(|(_, id)| Some(self.calls.get(id)?.seen(now, *id)));
                 Answer::Calls(seen.collect(), all.len())
             }
+            Question::Trunk(id) => Answer::Trunk(self.trunk_seen(id)),
             Question::Call(id) => Answer::Call(self.seen(now, id)),
             Question::HangUp(id) => {
                 let seen = self.seen(now, id);

@@ -243,6 +243,19 @@ impl Call {
         self.callees.iter_mut().find(|it| it.id == leg)
     }
 
+    /// Whether somebody waits for this leg to answer.
+    pub(super) fn rings(&self, leg: LegId) -> bool {
+        matches!(&self.job, Some(Job::Ring(it)) if it.targets.iter().any(|it| it.legs.contains(&leg)))
+    }
+
+    /// A target is rung by another leg instead.
+    pub(super) fn ring_instead(&mut self, leg: LegId, other: LegId) {
+        if let Some(Job::Ring(ring)) = &mut self.job {
+            let legs = ring.targets.iter_mut().flat_map(|it| &mut it.legs);
+            legs.filter(|it| **it == leg).for_each(|it| *it = other);
+        }
+    }
+
     pub(super) fn take_callee(&mut self, leg: LegId) -> Option<Leg> {
         let at = self.callees.iter().position(|it| it.id == leg)?;
         Some(self.callees.remove(at))

@@ -22,13 +22,16 @@ mod scripts;
 mod switch;
 pub mod trace;
 mod transfer;
+mod trunk;
+
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use crate::directory::{Delta, ExtensionId, TenantId};
 use crate::media;
 use crate::sip::registrar::Kept;
-use crate::sip::{Flow, Identities, Wanted, subscribe};
+use crate::sip::{Flow, Identities, Wanted, resolve, subscribe};
 
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
@@ -37,6 +40,7 @@ pub use plan::{Op, Outcome, Plan, Step};
 pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
 pub use trace::Traced;
+pub use trunk::{Health, TrunkSeen};
 
 /// What happens to a switch.
 #[derive(Clone, Debug)]
@@ -93,6 +97,15 @@ pub enum Input {
         /// Its ports.
         ports: Vec<u16>,
     },
+    /// DNS has answered, or has not.
+    Dns(resolve::Question, resolve::Answer),
+    /// The answer to [`Output::Route`].
+    Routed {
+        /// A peer.
+        remote: SocketAddr,
+        /// Our address as it sees us; nothing when there is no way to it.
+        local: Option<SocketAddr>,
+    },
     /// No new calls from now on; all calls are ended.
     Shutdown,
 }
@@ -136,6 +149,10 @@ pub enum Output {
         /// What it says.
         bytes: Bytes,
     },
+    /// A name server is to be asked; one [`Input::Dns`] follows, or nothing.
+    Dns(resolve::Question),
+    /// Which address of ours does this peer see, over UDP? [`Input::Routed`] follows.
+    Route(SocketAddr),
     /// A connection is to be opened; [`Input::Connected`] or [`Input::Disconnected`] follows.
     Connect(Wanted),
     /// A plane is to do something.

@@ -14,10 +14,18 @@ impl<P: Plan> Switch<P> {
         let id = match &delta {
             Delta::Extension(it) => Some(it.id),
             Delta::ExtensionGone(id) => Some(*id),
-            Delta::Prompt(_) => None,
+            Delta::Trunk(_) | Delta::TrunkGone(_) | Delta::Prompt(_) => None,
+        };
+        let trunk = match &delta {
+            Delta::Trunk(it) => Some(it.id),
+            Delta::TrunkGone(id) => Some(*id),
+            _ => None,
         };
         let before = id.and_then(|id| self.directory.extension_of(id)).cloned();
         self.directory.apply(delta);
+        if let Some(trunk) = trunk {
+            self.trunk_changed(now, trunk, out);
+        }
         if let Some(after) = id.and_then(|id| self.directory.extension_of(id)) {
             self.lamps_of(&after.number.to_string());
         }

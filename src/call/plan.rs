@@ -144,8 +144,10 @@ pub struct View {
 /// Where a call comes from and goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Way {
-    /// A registered extension dials a number of the house.
+    /// A registered extension dials.
     Internal,
+    /// A carrier calls.
+    Inbound,
 }
 
 /// How far a call is.

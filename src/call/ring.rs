@@ -13,14 +13,30 @@ use super::ops::close;
 use super::plan::{Outcome, Plan, Refusal, State, Talk};
 use super::switch::{Held, Switch, tell};
 use super::trace::{Detail, Traced};
+use super::trunk::is_outside;
 use crate::base::{CallId, Cause, LegId, Now, OpId, StreamId};
 use crate::media::{Command, Source, Tone};
 use crate::sdp::{self, Agreed, Direction, Session};
-use crate::sip::invite::{Invitation, Reason};
+use crate::sip::Flow;
+use crate::sip::invite::{Invitation, Outside, Reason};
 use crate::sip::registrar::Binding;
 
 /// The most phones that one `dial` rings.
 const LEGS_MAX: usize = 32;
+
+/// Somebody who is to be rung: a phone, or somebody behind a carrier.
+pub(super) struct Callee<'a> {
+    pub(super) leg: LegId,
+    /// What the script has named.
+    pub(super) target: &'a str,
+    pub(super) uri: &'a str,
+    pub(super) flow: Flow,
+    /// The number in From, unless it is the caller's.
+    pub(super) from: Option<&'a str>,
+    /// The number in To.
+    pub(super) to: &'a str,
+    pub(super) outside: Option<&'a Outside>,
+}
 
 impl<P: Plan> Switch<P> {
     pub(super) fn dial(
@@ -32,18 +48,26 @@ impl<P: Plan> Switch<P> {
         timeout: Duration,
         out: &mut Vec<Output>,
     ) {
-        if let Some(odd) = names.iter().find(|it| it.contains(':')) {
-            let why = format!("cannot dial '{odd}': only extensions of the house");
+        if let Some(odd) = names.iter().find(|it| it.contains(':') && !is_outside(it)) {
+            let why =
+                format!("cannot dial '{odd}': only extensions, trunk:name/number and +numbers");
             return self.resume(now, op, Outcome::Misused(why));
         }
         if !self.open_caller(id, names, out) {
             return self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
         }
         let mut targets = Vec::new();
+        let mut outside = Vec::new();
         let mut budget = LEGS_MAX;
         // Whoever is named twice rings once.
         let is_first = |(nth, name): &(usize, &String)| !names[..*nth].contains(name);
         for (_, name) in names.iter().enumerate().filter(is_first) {
+            if is_outside(name) && self.directory.extension(name).is_none() {
+                let (target, wanted) = self.outside_target(now, id, name);
+                targets.push(target);
+                outside.extend(wanted);
+                continue;
+            }
             let bindings: Vec<Binding> =
                 self.registrar.bindings(name).take(budget).cloned().collect();
             budget -= bindings.len();
@@ -67,6 +91,9 @@ impl<P: Plan> Switch<P> {
             call.job = Some(Job::Ring(Ring { op, targets, ringback: None }));
         }
         self.timers.set(op, Some(now.mono + timeout));
+        for it in outside {
+            self.ring_outside(now, it, out);
+        }
         self.settle_ring(now, id, out);
     }
 
@@ -175,6 +202,9 @@ impl<P: Plan> Switch<P> {
         status: u16,
         out: &mut Vec<Output>,
     ) {
+        if self.carrier_refused(now, id, leg, status, out) {
+            return;
+        }
         let cause = Cause::from_status(status);
         let Some(call) = self.calls.get_mut(&id) else { return };
         self.legs.remove(&leg);
@@ -291,33 +321,56 @@ impl<P: Plan> Switch<P> {
         out: &mut Vec<Output>,
     ) {
         let leg = LegId(self.next_id());
-        let Some(mut audio) = self.open_audio(id, leg, out) else {
-            return target.note(Cause::Limit, 503);
-        };
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let codecs = call.caller.codecs();
-        audio.ptime_ms = call.caller.packet_ms();
-        let offer = sdp::offer(&audio.local(&self.endpoint, binding.flow), &codecs);
-        audio.said = Some(offer.text().to_owned());
-        let invitation = Invitation {
+        let callee = Callee {
+            leg,
+            target: &target.name,
             uri: &binding.contact,
             flow: binding.flow,
-            from: &call.from,
-            from_name: call.from_name.as_deref(),
+            from: None,
             to: &target.name,
+            outside: None,
+        };
+        match self.invite_callee(now, id, callee, out) {
+            true => target.legs.push(leg),
+            false => target.note(Cause::Limit, 503),
+        }
+    }
+
+    /// Rings somebody with an offer of our own; false for want of a port.
+    pub(super) fn invite_callee(
+        &mut self,
+        now: Now,
+        id: CallId,
+        callee: Callee<'_>,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let Callee { leg, flow, .. } = callee;
+        let Some(mut audio) = self.open_audio(id, leg, out) else { return false };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let codecs = call.caller.codecs();
+        audio.ptime_ms = call.caller.packet_ms();
+        let offer = sdp::offer(&audio.local(&self.endpoint, flow), &codecs);
+        audio.said = Some(offer.text().to_owned());
+        let invitation = Invitation {
+            uri: callee.uri,
+            flow,
+            from: callee.from.unwrap_or(&call.from),
+            from_name: call.from_name.as_deref(),
+            to: callee.to,
             sdp: offer.text(),
             max_forwards: call.max_forwards.saturating_sub(1),
+            outside: callee.outside,
         };
         let sip_call_id = self.endpoint.invite(now.mono, leg, invitation);
         call.callees.push(Leg {
             audio: Some(audio),
             offer: Some(offer),
-            ..Leg::new(leg, target.name.clone(), binding.flow)
+            ..Leg::new(leg, callee.target.to_owned(), flow)
         });
         self.legs.insert(leg, id);
-        target.legs.push(leg);
         out.push(Output::Traced(Traced { call: id, detail: Detail::Named { leg, sip_call_id } }));
-        tell(out, now, Some(id), What::Dialled { leg, target: target.name.clone() });
+        tell(out, now, Some(id), What::Dialled { leg, target: callee.target.to_owned() });
+        true
     }
 
     /// An answer that we can do nothing with.
@@ -328,7 +381,7 @@ impl<P: Plan> Switch<P> {
     }
 
     /// A phone will not answer any more; perhaps it was the last.
-    fn lost(
+    pub(super) fn lost(
         &mut self,
         now: Now,
         id: CallId,

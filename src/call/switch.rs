@@ -11,6 +11,7 @@ use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
 use super::scripts::Loads;
 use super::trace::{Detail, Traced};
+use super::trunk::Trunks;
 use super::{Input, Output};
 use crate::base::map::Keyed;
 use crate::base::{CallId, Cause, LegId, Map, Mono, Now, OpId, Rng, StreamId, Timers};
@@ -31,6 +32,10 @@ pub struct Settings {
     pub realm: String,
     /// The address that stands in Via, Contact and SDP instead of the flow's own.
     pub advertise: Option<IpAddr>,
+    /// Whether SIP comes and goes over IPv6, and not over IPv4.
+    pub is_v6: bool,
+    /// Calls through trunks that one extension may have at once.
+    pub trunk_calls: usize,
     /// How much anybody may ask.
     pub limits: Limits,
     /// How phones register.
@@ -41,7 +46,14 @@ impl Settings {
     /// The usual ones.
     pub fn new(realm: &str) -> Self {
         let (limits, rules) = (Limits::default(), Rules::default());
-        Self { realm: realm.to_owned(), advertise: None, limits, rules }
+        Self {
+            realm: realm.to_owned(),
+            advertise: None,
+            is_v6: false,
+            trunk_calls: 2,
+            limits,
+            rules,
+        }
     }
 }
 
@@ -62,6 +74,8 @@ pub struct Census {
     pub bindings: usize,
     /// Subscriptions of lamps and the like.
     pub subscriptions: usize,
+    /// Trunks that still tell their carriers that they go.
+    pub leaving: usize,
     /// RTP ports that are free.
     pub ports_free: usize,
     /// RTP ports that were offered.
@@ -77,6 +91,7 @@ pub struct Switch<P> {
     pub(super) gate: Gate,
     pub(super) registrar: Registrar,
     pub(super) lamps: Lamps,
+    pub(super) trunks: Trunks,
     pub(super) directory: Directory,
     pub(super) plan: P,
     pub(super) loads: Loads,
@@ -115,6 +130,7 @@ impl<P: Plan> Switch<P> {
             gate: Gate::new(Defence::new(hash, settings.limits), hash),
             registrar: Registrar::new(settings.rules),
             lamps: Lamps::new(hash),
+            trunks: Trunks::new(rng.fork(), &settings),
             directory: Directory::default(),
             plan,
             loads: Loads::default(),
@@ -136,8 +152,14 @@ impl<P: Plan> Switch<P> {
         let start = out.len();
         match input {
             Input::Message { flow, bytes } => self.message(now, flow, bytes),
-            Input::Connected { flow, identities } => self.endpoint.connected(flow, identities),
-            Input::Disconnected { flow } => self.endpoint.disconnected(now.mono, flow),
+            Input::Connected { flow, identities } => {
+                self.endpoint.connected(flow, identities);
+                self.trunk_connected(now, flow, out);
+            }
+            Input::Disconnected { flow } => {
+                self.endpoint.disconnected(now.mono, flow);
+                self.trunk_disconnected(now, flow, out);
+            }
             Input::Media(event) => self.media(now, event, out),
             Input::Directory(delta) => self.provision(now, delta, out),
             Input::Scripts(scripts) => self.load(now, scripts, out),
@@ -150,6 +172,8 @@ impl<P: Plan> Switch<P> {
             Input::Behind(behind) => self.behind = behind,
             Input::Overloaded(overloaded) => self.gate.defence.overload(overloaded),
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
+            Input::Dns(question, answer) => self.dns_answered(now, question, answer, out),
+            Input::Routed { remote, local } => self.routed(now, remote, local, out),
             Input::Shutdown => self.shut_down(now, out),
         }
         self.settle(now, start, out);
@@ -165,6 +189,7 @@ impl<P: Plan> Switch<P> {
         while let Some((extension, contact)) = self.registrar.expire(now.mono) {
             tell(out, now, None, What::Expired { extension, contact });
         }
+        self.trunks_due(now, out);
         self.keep_alive(now);
         self.tell_resumed(now);
         self.plan.handle_timeout(now);
@@ -181,6 +206,7 @@ impl<P: Plan> Switch<P> {
             self.timers.next(),
             self.registrar.poll_timeout(),
             self.lamps.poll_timeout(),
+            self.trunks.poll_timeout(),
             self.plan.poll_timeout(),
         ];
         next.into_iter().flatten().min()
@@ -196,6 +222,7 @@ impl<P: Plan> Switch<P> {
             ops: self.ops.len(),
             bindings: self.registrar.len(),
             subscriptions: self.endpoint.subscriptions(),
+            leaving: self.trunks.leaving(),
             ports_free: self.ports.free(),
             ports: self.ports.offered(),
         }
@@ -218,7 +245,7 @@ impl<P: Plan> Switch<P> {
                         self.registrar.alive(now.mono, flow, phone, &branch);
                     }
                     Event::Subscription(id, event) => self.subscription_event(now, id, event, out),
-                    Event::Answered(..) => {}
+                    Event::Answered(ask, reply) => self.carrier_answered(now, ask, reply, out),
                 }
                 continue;
             }
@@ -239,6 +266,7 @@ impl<P: Plan> Switch<P> {
         match event {
             invite::Event::Ringing { .. } => self.callee_rings(now, id, leg, out),
             invite::Event::Accepted { sdp } => self.callee_answered(now, id, leg, sdp, out),
+            invite::Event::ComeLater { wait } => self.carrier_rests(now, leg, wait),
             invite::Event::Refused { status } => self.callee_refused(now, id, leg, status, out),
             invite::Event::Acked { sdp } => self.acked(now, id, leg, sdp, out),
             invite::Event::Offered { sdp } => self.offered(now, id, leg, sdp, out),
@@ -299,6 +327,7 @@ impl<P: Plan> Switch<P> {
 
     fn shut_down(&mut self, now: Now, out: &mut Vec<Output>) {
         self.closing = true;
+        self.leave_trunks(now, out);
         let mut all: Vec<CallId> = self.calls.keys().copied().collect();
         all.sort_unstable();
         for call in all {

@@ -511,7 +511,9 @@ impl House {
                 | Output::Traced(_)
                 | Output::Trusted { .. }
                 | Output::Connect(_)
-                | Output::Close { .. } => {}
+                | Output::Close { .. }
+                | Output::Dns(_)
+                | Output::Route(_) => {}
             }
         }
         self.sent.extend(sent.iter().cloned());

@@ -78,6 +78,8 @@ pub struct Settings {
     pub call_rate: u32,
     /// Calls at once that each extension has begun.
     pub calls_per_extension: u32,
+    /// Calls through trunks that each extension may have at once.
+    pub trunk_calls_per_extension: u32,
     /// Connections at once of each extension.
     pub connections_per_extension: u32,
     /// Whether strangers who call themselves a known scanner get no answer.
@@ -241,6 +243,13 @@ pub const SETTINGS: &[Setting] = &[
         take: |to, text| value::count(text).map(|it| to.calls_per_extension = it),
     },
     Setting {
+        name: "trunk-calls-per-extension",
+        value: "N",
+        default: Some("2"),
+        doc: "Calls through trunks that each extension may have at once. 0: no limit.",
+        take: |to, text| value::count(text).map(|it| to.trunk_calls_per_extension = it),
+    },
+    Setting {
         name: "connections-per-extension",
         value: "N",
         default: Some("20"),
@@ -350,6 +359,7 @@ impl Settings {
             register_rate: 0,
             call_rate: 0,
             calls_per_extension: 0,
+            trunk_calls_per_extension: 0,
             connections_per_extension: 0,
             drop_scanners: false,
             keep_alive: Duration::ZERO,

@@ -366,7 +366,11 @@ const KINDS: &[(Kind, &str)] = &[
     (Kind::Webrtc, "webrtc"),
 ];
 
-fn number(field: &'static str, text: &str, wrong: &mut Vec<FieldError>) -> Option<Number> {
+pub(super) fn number(
+    field: &'static str,
+    text: &str,
+    wrong: &mut Vec<FieldError>,
+) -> Option<Number> {
     let it = Number::parse(text);
     if it.is_none() {
         let why = "a number consists of letters, digits and + - . _ * #, at most 64";
@@ -375,7 +379,11 @@ fn number(field: &'static str, text: &str, wrong: &mut Vec<FieldError>) -> Optio
     it
 }
 
-fn text_of(field: &'static str, text: String, wrong: &mut Vec<FieldError>) -> Option<String> {
+pub(super) fn text_of(
+    field: &'static str,
+    text: String,
+    wrong: &mut Vec<FieldError>,
+) -> Option<String> {
     if is_plain(&text) {
         return Some(text);
     }
@@ -384,7 +392,7 @@ fn text_of(field: &'static str, text: String, wrong: &mut Vec<FieldError>) -> Op
     None
 }
 
-fn error(field: &'static str, value: &str, why: &str) -> FieldError {
+pub(super) fn error(field: &'static str, value: &str, why: &str) -> FieldError {
     let value_shown = value.chars().take(64).flat_map(char::escape_debug).collect();
     FieldError { field, value_shown, why: why.to_owned() }
 }

@@ -25,6 +25,8 @@ ids! {
     DomainId,
     /// An extension.
     ExtensionId,
+    /// A trunk.
+    TrunkId,
 }
 
 impl TenantId {

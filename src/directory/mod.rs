@@ -6,6 +6,7 @@
 mod extension;
 mod id;
 pub mod password;
+mod trunk;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +16,11 @@ pub use extension::{
     CONTACTS_MAX, CallerId, ChangeExtension, Extension, FieldError, Fields, Forwards, Kind,
     NewExtension, Waiting,
 };
-pub use id::{DomainId, ExtensionId, TenantId, Uuid};
+pub use id::{DomainId, ExtensionId, TenantId, TrunkId, Uuid};
+pub use trunk::{
+    CallerFormat, DidSource, IdentityHeader, InboundAuth, Prefix, Terms, Trunk, TrunkFields,
+    TrunkKind, TrunkOrder, TrunkTransport,
+};
 
 /// The longest name, note and password, in characters.
 const TEXT_MAX: usize = 128;
@@ -26,6 +31,7 @@ pub struct Directory {
     extensions: BTreeMap<DomainId, BTreeMap<Number, Arc<Extension>>>,
     /// Where each extension stands, so that one that is renamed or deleted is found.
     places: BTreeMap<ExtensionId, (DomainId, Number)>,
+    trunks: BTreeMap<TrunkId, Arc<Trunk>>,
     prompts: BTreeMap<String, Arc<Prompt>>,
 }
 
@@ -37,6 +43,10 @@ pub enum Delta {
     Extension(Extension),
     /// An extension is deleted.
     ExtensionGone(ExtensionId),
+    /// A trunk is new or has changed.
+    Trunk(Box<Trunk>),
+    /// A trunk is deleted.
+    TrunkGone(TrunkId),
     /// A prompt is new or has changed.
     Prompt(Prompt),
 }
@@ -62,6 +72,8 @@ impl Directory {
         match delta {
             Delta::Extension(it) => self.put(it),
             Delta::ExtensionGone(id) => self.remove(id),
+            Delta::Trunk(it) => _ = self.trunks.insert(it.id, Arc::new(*it)),
+            Delta::TrunkGone(id) => _ = self.trunks.remove(&id),
             Delta::Prompt(it) => {
                 self.prompts.insert(it.name.clone(), Arc::new(it));
             }
@@ -82,6 +94,16 @@ impl Directory {
     pub fn extension_of(&self, id: ExtensionId) -> Option<&Arc<Extension>> {
         let (domain, number) = self.places.get(&id)?;
         self.extensions.get(domain)?.get(number)
+    }
+
+    /// The trunks of the house, also those that are not enabled, the oldest first.
+    pub fn trunks(&self) -> impl Iterator<Item = &Arc<Trunk>> {
+        self.trunks.values()
+    }
+
+    /// The trunk of this id, enabled or not.
+    pub fn trunk(&self, id: TrunkId) -> Option<&Arc<Trunk>> {
+        self.trunks.get(&id)
     }
 
     /// The prompt of this name.

@@ -54,6 +54,7 @@ pub(super) const PBX: &[Field] = &[
     field("race"),
     field("spawn"),
     field("internal"),
+    field("inbound"),
     table("log", &[field("info"), field("warn")]),
 ];
 

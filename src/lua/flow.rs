@@ -161,7 +161,7 @@ impl Call {
             return None;
         }
         let generation = Rc::clone(&self.generation);
-        let (route, captures) = generation.route_below(&self.view.to)?;
+        let (route, captures) = generation.route_below(self.view.direction, &self.view.to)?;
         self.is_below = true;
         // What the failed handler held has been collected, or is counted when it grows again.
         self.held = 0;

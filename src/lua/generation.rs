@@ -11,7 +11,7 @@ use super::host::{Host, Loading, Registered, Turn};
 use super::meter::{Limits, Phase};
 use super::sandbox::{self, Sandbox};
 use crate::base::nearest::hint;
-use crate::call::plan::{self, Files, Place, Problem};
+use crate::call::plan::{self, Files, Place, Problem, Way};
 
 /// A generation that calls run on.
 pub(super) struct Generation {
@@ -197,17 +197,18 @@ impl Generation {
     }
 
     /// The handler that takes this number, and what its pattern captured.
-    pub(super) fn route(&self, number: &str) -> Option<(&Registered, Captured)> {
-        self.route_among(number, |_| true)
+    pub(super) fn route(&self, way: Way, number: &str) -> Option<(&Registered, Captured)> {
+        self.route_among(way, number, |_| true)
     }
 
     /// The same for the layer below the user's.
-    pub(super) fn route_below(&self, number: &str) -> Option<(&Registered, Captured)> {
-        self.route_among(number, is_embedded)
+    pub(super) fn route_below(&self, way: Way, number: &str) -> Option<(&Registered, Captured)> {
+        self.route_among(way, number, is_embedded)
     }
 
     fn route_among(
         &self,
+        way: Way,
         number: &str,
         wanted: impl Fn(&Place) -> bool,
     ) -> Option<(&Registered, Captured)> {
@@ -215,7 +216,7 @@ impl Generation {
         if number.len() > NUMBER_MAX {
             return None;
         }
-        let mut routes = self.routes.iter().filter(|it| wanted(&it.at));
+        let mut routes = self.routes.iter().filter(|it| it.way == way && wanted(&it.at));
         routes.find_map(|it| Some((it, it.pattern.matches(number)?)))
     }
 
@@ -284,9 +285,13 @@ fn find(chunks: &BTreeMap<String, Function>, name: &str) -> Result<(String, Func
 /// Routes in the order in which they are asked: of two of the same shape the user's comes first.
 fn sort(mut routes: Vec<Registered>) -> Result<Vec<Registered>, Vec<Problem>> {
     let layer = |it: &Registered| is_embedded(&it.at);
-    routes.sort_by(|a, b| a.pattern.order(&b.pattern).then(layer(a).cmp(&layer(b))));
+    let way = |it: &Registered| it.way == Way::Inbound;
+    routes.sort_by(|a, b| {
+        let order = way(a).cmp(&way(b)).then_with(|| a.pattern.order(&b.pattern));
+        order.then(layer(a).cmp(&layer(b)))
+    });
     let same = |a: &Registered, b: &Registered| {
-        a.pattern.shape() == b.pattern.shape() && layer(a) == layer(b)
+        a.way == b.way && a.pattern.shape() == b.pattern.shape() && layer(a) == layer(b)
     };
     let problems: Vec<_> = routes
         .windows(2)

@@ -9,7 +9,7 @@ use super::errors::{self, Fatal};
 use super::meter::{Limits, Meter, Phase, Reading, TICK};
 use super::route::Pattern;
 use crate::base::{CallId, Rng};
-use crate::call::plan::{Op, Place, ScriptError, State, View};
+use crate::call::plan::{Op, Place, ScriptError, State, View, Way};
 
 /// The Rust side of one generation's state.
 pub(super) struct Host {
@@ -33,6 +33,8 @@ pub(super) struct Loading {
 
 /// A route as a script made it.
 pub(super) struct Registered {
+    /// Which calls it takes.
+    pub(super) way: Way,
     pub(super) pattern: Pattern,
     pub(super) handler: Function,
     pub(super) at: Place,

@@ -131,7 +131,7 @@ impl Plan for LuaPlan {
 
     fn begin(&mut self, _: Now, call: CallId, view: View) -> Result<(), NoRoute> {
         let generation = self.current.clone().ok_or(NoRoute)?;
-        let (route, captures) = generation.route(&view.to).ok_or(NoRoute)?;
+        let (route, captures) = generation.route(view.direction, &view.to).ok_or(NoRoute)?;
         let (handler, at) = (route.handler.clone(), route.at.clone());
         let it = Call::new(call, Rc::clone(&generation), view, handler, at, captures);
         self.calls.insert(call, it);

@@ -302,6 +302,7 @@ fn fields(lua: &Lua, key: i64, view: &View, version: &str) -> mlua::Result<Table
             "id" => CallId(key.cast_unsigned()).to_string().into_lua(lua),
             "direction" => text(match view.direction {
                 Way::Internal => "internal",
+                Way::Inbound => "inbound",
             }),
             "from" => table(inner, &|name| match name {
                 "number" => text(&view.from),
@@ -461,11 +462,23 @@ fn loading(lua: &Lua, host: &Rc<Host>, table: &Table, module: Module) -> mlua::R
             found.map_err(|wrong| it.complain(lua, &format!("require: {wrong}")))
         })?,
     )?;
+    bind_route(lua, host, table, "internal", Way::Internal)?;
+    bind_route(lua, host, table, "inbound", Way::Inbound)
+}
+
+/// A function of `pbx` that makes routes.
+fn bind_route(
+    lua: &Lua,
+    host: &Rc<Host>,
+    table: &Table,
+    name: &'static str,
+    way: Way,
+) -> mlua::Result<()> {
     let it = Rc::clone(host);
     table.set(
-        "internal",
+        name,
         lua.create_function(move |lua, (pattern, handler): (Value, Value)| {
-            let complain = |what: String| Err(it.complain(lua, &format!("pbx.internal: {what}")));
+            let complain = |what: String| Err(it.complain(lua, &format!("pbx.{name}: {what}")));
             if it.loading.borrow().is_none() {
                 return complain("routes are made while loading, not in a call".to_owned());
             }
@@ -489,7 +502,7 @@ fn loading(lua: &Lua, host: &Rc<Host>, table: &Table, module: Module) -> mlua::R
             it.charge(lua, u64::from(ACT))?;
             let at = it.place(lua);
             if let Some(loading) = it.loading.borrow_mut().as_mut() {
-                loading.routes.push(Registered { pattern, handler, at });
+                loading.routes.push(Registered { way, pattern, handler, at });
             }
             Ok(())
         })?,

@@ -29,6 +29,7 @@ mod book;
 mod check;
 mod clock;
 mod data;
+mod dns;
 mod eyes;
 mod facts;
 mod flows;

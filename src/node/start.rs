@@ -39,7 +39,7 @@ use super::tcp::{self, CONNECTIONS_MAX, Streams};
 use super::tls::{self, Tls};
 use super::traces::Traces;
 use super::udp::SipSocket;
-use super::{data, flows, http, keeper, log, media, prompts, provision, switch, watch};
+use super::{data, dns, flows, http, keeper, log, media, prompts, provision, switch, watch};
 
 /// Letters that may wait for the switch. Media threads keep theirs when it is full.
 const TO_SWITCH_MAX: usize = 8192;
@@ -139,6 +139,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     let view = Arc::new(View::default());
     let traces = Arc::new(Traces::new(settings.trace_bytes));
     let shelf = http::Shelf { view: Arc::clone(&view), traces: Arc::clone(&traces) };
+    let (dns, questions) = dns::new(rng.fork());
     let desk = switch::Desk {
         clock,
         socket,
@@ -147,6 +148,8 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
         planes,
         book: Book::new(keeper.clone()),
         counter: keeper.counter(),
+        dns,
+        found: Vec::new(),
         view,
         traces,
     };
@@ -160,6 +163,7 @@ async fn run(settings: &Settings, log: &Log) -> Result<(), Failure> {
     start_thread("watch", move || watch::run(&desk, found), move |it| _ = ended.try_send(it))?;
     Signals::look_again(threads.bell).map_err(system("cannot listen to signals"))?;
 
+    tokio::spawn(dns::run(questions, to_switch.clone()));
     tokio::spawn(http::serve(listener, shelf, keeper.clone(), clock));
     log.flush();
     let tls = tls_bound.map(|it| format!(" sip-tls={it}")).unwrap_or_default();
@@ -284,6 +288,7 @@ fn provisioned(
 ) -> Result<Vec<Input>, Failure> {
     let about = |error| Failure::Store(settings.data.clone(), error);
     let extensions = store.read().directory().map_err(about)?;
+    let trunks = store.read().all_trunks().map_err(about)?;
     let phones = store.read().registrations(now).map_err(about)?;
     let prompts = prompts::read(&settings.data.join("sounds"));
     tracing::info!(
@@ -297,6 +302,7 @@ fn provisioned(
     let mut inputs: Vec<Input> =
         prompts.into_iter().map(Delta::Prompt).map(Input::Directory).collect();
     inputs.extend(extensions.into_iter().map(|it| Input::Directory(Delta::Extension(it))));
+    inputs.extend(trunks.into_iter().map(|it| Input::Directory(Delta::Trunk(Box::new(it)))));
     inputs.extend(phones.into_iter().filter_map(|it| {
         let flow = flows::read(&it.flow, bound)?;
         Some(Input::Restored(Kept {
@@ -345,7 +351,10 @@ fn told(settings: &Settings) -> Result<call::Settings, Failure> {
         drop_scanners: settings.drop_scanners,
     };
     let rules = Rules { expires_min, expires_max, keep_alive: settings.keep_alive };
-    Ok(call::Settings { realm: REALM.to_owned(), advertise: settings.advertise, limits, rules })
+    let (realm, advertise) = (REALM.to_owned(), settings.advertise);
+    let trunk_calls = usize::try_from(settings.trunk_calls_per_extension).unwrap_or(usize::MAX);
+    let is_v6 = settings.sip.is_ipv6();
+    Ok(call::Settings { realm, advertise, is_v6, trunk_calls, limits, rules })
 }
 
 /// The user's directory of scripts.

@@ -16,6 +16,7 @@ use crate::sip::Transport;
 
 use super::book::Book;
 use super::clock::Clock;
+use super::dns::Dns;
 use super::facts;
 use super::keeper::Counter;
 use super::post::{Letter, Mailbox, Post};
@@ -69,6 +70,10 @@ pub(super) struct Desk {
     pub(super) book: Book,
     /// Where answers are waited for.
     pub(super) counter: Arc<Counter>,
+    /// Where names are looked up.
+    pub(super) dns: Dns,
+    /// What we have found out for the switch, to be told in its next turn.
+    pub(super) found: Vec<Input>,
     /// What we tell the outside.
     pub(super) view: Arc<View>,
     /// What is remembered of the calls.
@@ -97,7 +102,7 @@ pub(super) fn run<P: Plan>(
     loop {
         let streams = desk.streams.poll_timeout();
         let until = [switch.poll_timeout(), streams, leave.as_ref().map(Leave::next), unwritten];
-        let more = more_datagrams || more_letters;
+        let more = more_datagrams || more_letters || !desk.found.is_empty();
         let until = if more { Some(Mono::ZERO) } else { until.into_iter().flatten().min() };
         let ready = desk.wait(&epoll, until)?;
 
@@ -111,7 +116,7 @@ pub(super) fn run<P: Plan>(
             );
             switch.handle(now, Input::Behind(behind), &mut out);
         }
-        if let Some(overloaded) = pressure.turned(now.mono, more) {
+        if let Some(overloaded) = pressure.turned(now.mono, more_datagrams || more_letters) {
             tracing::warn!("{}", if overloaded { "overloaded" } else { "not overloaded any more" });
             switch.handle(now, Input::Overloaded(overloaded), &mut out);
         }
@@ -123,6 +128,9 @@ pub(super) fn run<P: Plan>(
             switch.handle(now, input, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         };
+        for input in std::mem::take(&mut desk.found) {
+            give(&mut switch, input);
+        }
         // Who has nothing is not asked: a turn is mostly one datagram, and a question a system call.
         if more_datagrams || ready.contains(&SOCKET) {
             more_datagrams = desk.take_datagrams(now.mono, |input| give(&mut switch, input));
@@ -156,7 +164,7 @@ pub(super) fn run<P: Plan>(
         if let Some(calls) = calls_to_end {
             leave.get_or_insert(Leave::new(now.mono, calls));
         }
-        if leave.as_mut().is_some_and(|it| it.is_time(now.mono, census.calls)) {
+        if leave.as_mut().is_some_and(|it| it.is_time(now.mono, census.calls + census.leaving)) {
             desk.book.close(now.mono);
             return Ok(());
         }
@@ -251,6 +259,11 @@ impl Desk {
                     Transport::Udp => self.socket.send(flow, &bytes),
                     Transport::Tcp(_) | Transport::Tls(_) => self.streams.send(flow, &bytes),
                 },
+                Output::Dns(question) => self.dns.ask(question),
+                Output::Route(remote) => {
+                    let local = self.socket.towards(remote, now.mono);
+                    self.found.push(Input::Routed { remote, local });
+                }
                 Output::Connect(wanted) => self.streams.connect(wanted),
                 Output::Trusted { flow } => self.streams.trust(flow),
                 Output::Close { flow } => self.streams.dismiss(now.mono, flow),

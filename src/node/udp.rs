@@ -69,14 +69,19 @@ impl SipSocket {
                 return Received::Dropped;
             }
         };
-        let Some(local) = self.own.towards(remote.ip(), now) else {
+        let Some(local) = self.towards(remote, now) else {
             tracing::debug!("no way back to {remote}: its datagram is dropped");
             return Received::Dropped;
         };
-        let local = SocketAddr::new(local, self.bound.port());
         let flow = Flow { transport: Transport::Udp, local, remote };
         let bytes = self.buffer.get(..length).unwrap_or_default();
         Received::Datagram(flow, Bytes::copy_from_slice(bytes))
+    }
+
+    /// Our address as this peer sees it; nothing when there is no way to it.
+    pub(super) fn towards(&mut self, remote: SocketAddr, now: Mono) -> Option<SocketAddr> {
+        let ip = self.own.towards(remote.ip(), now)?;
+        Some(SocketAddr::new(ip, self.bound.port()))
     }
 
     /// Sends. What the network does not take is lost, as it could have been on the way; SIP's

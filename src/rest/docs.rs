@@ -7,7 +7,7 @@ use super::fields::Doc;
 use super::limit::{ASKS, GUESSES};
 use super::problem::KINDS;
 use super::routes::{ROUTES, Route};
-use super::{BODY_MAX, extensions, keys, users};
+use super::{BODY_MAX, extensions, keys, trunks, users};
 use crate::store::Role;
 
 const INTRO: &str = "\
@@ -45,6 +45,7 @@ pub fn page() -> String {
     text += "\n## What can be written\n";
     let of_extensions = extensions::FIELDS.iter().map(|it| (it.name, it.kind(), it.doc));
     fields(&mut text, "An extension", of_extensions);
+    fields(&mut text, "A trunk", trunks::FIELDS.iter().map(|it| it.doc.row()));
     fields(&mut text, "A user", users::FIELDS.iter().map(Doc::row));
     fields(&mut text, "An access key", keys::FIELDS.iter().map(Doc::row));
     text += "\n## Problems\n\nA problem is `application/problem+json` (RFC 9457).\n\n";

@@ -26,6 +26,7 @@ mod look;
 mod page;
 mod problem;
 mod routes;
+mod trunks;
 mod users;
 
 use std::fmt;

@@ -2,7 +2,7 @@
 //! the tests of who may what all read it. A new resource is a file of its own and its lines here.
 
 use super::problem::Problem;
-use super::{Asked, Reply, calls, cdrs, extensions, keys, look, users};
+use super::{Asked, Reply, calls, cdrs, extensions, keys, look, trunks, users};
 use crate::store::Role;
 
 /// Something that can be asked.
@@ -69,6 +69,18 @@ pub(super) const ROUTES: &[Route] = routes! {
         "Deletes it and its registrations; its number is free again."
     GET "sip/extensions/{id}/config" Credentials One(extensions::config) JSON
         "What a phone needs to log in, with the password. That it was shown is kept."
+    GET "sip/trunks" Read All(trunks::list) JSON
+        "The trunks, the oldest first, in pages, without their passwords."
+    POST "sip/trunks" Write All(trunks::create) JSON
+        "Makes one."
+    GET "sip/trunks/{id}" Read One(trunks::one) JSON
+        "One, by `id` or `uuid`, with its `state`: how its registration stands, and whether the carrier answers."
+    PATCH "sip/trunks/{id}" Write One(trunks::change) JSON
+        "Changes the fields that are sent; null takes one away."
+    PUT "sip/trunks/{id}" Write One(trunks::replace) JSON
+        "Changes all fields: those that are not sent get their defaults, but for the password."
+    DELETE "sip/trunks/{id}" Write One(trunks::delete) JSON
+        "Deletes it: its calls go on, new ones do not begin, and we leave the carrier's registrar."
     GET "registrations" Read All(calls::registrations) JSON
         "The phones that are registered, in pages."
     GET "calls" Read All(calls::list) JSON

@@ -2,6 +2,7 @@
 
 mod access;
 mod keys;
+mod trunks;
 
 use std::path::PathBuf;
 
@@ -80,6 +81,7 @@ fn settled(reply: Reply) -> Response {
     match reply {
         Reply::Now(response) => response,
         Reply::Then { question, finish, .. } => finish.with(match question {
+            Question::Trunk(_) => Answer::Trunk(None),
             Question::Settled => Answer::Settled,
             Question::Calls { .. } => Answer::Calls(Vec::new(), 0),
             Question::Call(_) | Question::HangUp(_) => Answer::Call(None),

@@ -22,6 +22,7 @@
 //! assert!(world.phone(ann).calls()[0].heard(world.phone(bob).identity.voice));
 //! ```
 
+mod carrier;
 pub mod ear;
 mod house;
 mod memory;
@@ -31,6 +32,7 @@ pub mod trace;
 pub mod voice;
 mod world;
 
+pub use carrier::{Carrier, Manner, Names};
 pub use world::{Config, Eavesdropper, Inspector, Meddler, World};
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use std::time::Duration;
 use crate::base::{CallId, Mono, Rng};
 use crate::call::event::{Fact, What};
 use crate::call::trace::Ring;
-use crate::call::{Census, Input, Output, Plan};
+use crate::call::{Answer, Census, Input, Output, Plan, Question, Ticket};
 use crate::directory::{Delta, Extension, ExtensionId, Number};
 use crate::sip::{Flow, Transport, Wanted};
 
+use super::carrier::{Carrier, Names};
 use super::house::{House, PORTS, door, now, window};
 use super::memory::Memory;
 use super::net::{Fate, Link, Weather};
@@ -47,6 +48,11 @@ pub struct World {
     past: usize,
     /// How many extensions the switch was told of.
     provisioned: i64,
+    /// What name servers know.
+    pub names: Names,
+    carriers: Vec<Carrier>,
+    /// The last answer of the switch.
+    told: Option<Answer>,
     inspector: Option<Inspector>,
     eavesdropper: Option<Eavesdropper>,
     meddler: Option<Meddler>,
@@ -87,6 +93,8 @@ enum Turn {
     Switch,
     Plane,
     Phone(usize),
+    Name,
+    Carrier(usize),
 }
 
 impl World {
@@ -120,6 +128,9 @@ impl World {
             ports: config.ports,
             past: 0,
             provisioned: 0,
+            names: Names::default(),
+            carriers: Vec::new(),
+            told: None,
             inspector: None,
             eavesdropper: None,
             meddler: None,
@@ -203,6 +214,22 @@ impl World {
         self.tell(Input::Directory(Delta::Extension(extension)));
     }
 
+    /// A carrier begins to listen. Carriers are known by what this returns.
+    pub fn open_carrier(&mut self, carrier: Carrier) -> usize {
+        self.carriers.push(carrier);
+        self.carriers.len() - 1
+    }
+
+    /// All carriers.
+    pub fn carriers(&self) -> &[Carrier] {
+        &self.carriers
+    }
+
+    /// A carrier.
+    pub fn carrier(&mut self, nth: usize) -> &mut Carrier {
+        &mut self.carriers[nth]
+    }
+
     /// The switch learns of something.
     pub fn tell(&mut self, input: Input) {
         self.memory.heard(&input);
@@ -210,6 +237,15 @@ impl World {
         self.ring.heard(now(self.now), &input);
         house.switch.handle(now(self.now), input, &mut house.wanted);
         self.carry_out();
+    }
+
+    /// What the switch answers when it is asked.
+    ///
+    /// # Panics
+    /// When there is no switch.
+    pub fn ask(&mut self, question: Question) -> Answer {
+        self.tell(Input::Ask { ticket: Ticket(0), question });
+        self.told.take().expect("a switch answers at once")
     }
 
     /// The power fails and comes back: another switch, with this dial plan, that knows what a store
@@ -355,6 +391,16 @@ impl World {
             Turn::Letter => self.deliver_letter(),
             Turn::Frame => self.deliver_frame(),
             Turn::Phone(nth) => self.with(nth, Phone::handle_timeout),
+            Turn::Name => {
+                if let Some((question, answer)) = self.names.answer() {
+                    self.tell(Input::Dns(question, answer));
+                }
+            }
+            Turn::Carrier(nth) => {
+                if let Some(letter) = self.carriers[nth].send() {
+                    self.send_letter(letter);
+                }
+            }
             Turn::ToPlane | Turn::ToSwitch | Turn::Switch | Turn::Plane => self.work(turn),
         }
         true
@@ -386,6 +432,10 @@ impl World {
             offer(house.to_switch.poll_timeout(), Turn::ToSwitch);
             offer(house.switch.poll_timeout(), Turn::Switch);
             offer(house.plane.poll_timeout(), Turn::Plane);
+        }
+        offer(self.names.poll_timeout(), Turn::Name);
+        for (nth, carrier) in self.carriers.iter().enumerate() {
+            offer(carrier.poll_timeout(), Turn::Carrier(nth));
         }
         for (nth, due) in self.due.iter().enumerate() {
             offer(*due, Turn::Phone(nth));
@@ -441,6 +491,8 @@ impl World {
             self.tell(Input::Message { flow, bytes: letter.bytes });
         } else if let Some(nth) = self.at(letter.to) {
             self.with(nth, |phone, now, out| phone.handle(now, letter, out));
+        } else if let Some(it) = self.carriers.iter_mut().find(|it| it.address == letter.to) {
+            it.receive(self.now, &letter);
         }
     }
 
@@ -519,6 +571,10 @@ impl World {
                     house.to_plane.send(self.now, &mut self.rng, command);
                 }
             }
+            Output::Route(remote) => {
+                self.tell(Input::Routed { remote, local: Some(door()) });
+            }
+            Output::Dns(question) => self.names.ask(self.now, question),
             // In this world there are datagrams only.
             Output::Connect(Wanted { connection, remote, .. }) => {
                 let transport = Transport::Tcp(connection);
@@ -528,8 +584,8 @@ impl World {
             Output::Trusted { .. }
             | Output::Close { .. }
             | Output::Phone { .. }
-            | Output::Watch { .. }
-            | Output::Told { .. } => {}
+            | Output::Watch { .. } => {}
+            Output::Told { answer, .. } => self.told = Some(answer),
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);

@@ -1,4 +1,5 @@
-//! Digest authentication, the server's side: RFC 3261 §22, RFC 7616.
+//! Digest authentication, the server's side: RFC 3261 §22, RFC 7616. Ours towards carriers is in
+//! [`client`].
 //!
 //! A [`Guard`] challenges without keeping anything (a flood of strangers costs no memory) and
 //! checks answers: a nonce carries its own time and our seal. What is remembered is the highest
@@ -36,6 +37,7 @@
 //! assert_eq!(verdict, Verdict::None);
 //! ```
 
+pub mod client;
 mod credentials;
 mod guesses;
 mod nonce;

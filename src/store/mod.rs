@@ -37,6 +37,7 @@ mod seal;
 mod search;
 mod subscriptions;
 mod tenants;
+mod trunks;
 mod users;
 mod value;
 

@@ -7,7 +7,10 @@ use rusqlite::{Row, RowIndex};
 
 use super::Error;
 use crate::base::{Cause, Wall};
-use crate::directory::{DomainId, ExtensionId, Number, TenantId, Uuid};
+use crate::directory::{
+    CallerFormat, DidSource, DomainId, ExtensionId, IdentityHeader, InboundAuth, Number, TenantId,
+    TrunkId, TrunkKind, TrunkTransport, Uuid,
+};
 use crate::store::{CdrId, KeyId, UserId};
 
 macro_rules! ids {
@@ -26,7 +29,25 @@ macro_rules! ids {
     )*};
 }
 
-ids!(TenantId, DomainId, ExtensionId, UserId, KeyId, CdrId);
+ids!(TenantId, DomainId, ExtensionId, TrunkId, UserId, KeyId, CdrId);
+
+macro_rules! words {
+    ($($name:ident),* $(,)?) => {$(
+        impl ToSql for $name {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                Ok(ToSqlOutput::from(self.word()))
+            }
+        }
+
+        impl FromSql for $name {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                Self::from_word(value.as_str()?).ok_or(FromSqlError::InvalidType)
+            }
+        }
+    )*};
+}
+
+words!(TrunkKind, TrunkTransport, InboundAuth, DidSource, IdentityHeader, CallerFormat);
 
 impl ToSql for Uuid {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

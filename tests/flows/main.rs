@@ -14,5 +14,6 @@ mod reader;
 mod scripts;
 mod storm;
 mod transfer;
+mod trunks;
 mod two_phones;
 mod world;

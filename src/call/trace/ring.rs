@@ -80,6 +80,8 @@ impl Ring {
             Output::Fact(fact) => self.fact(now, fact),
             Output::Traced(Traced { call, detail }) => self.detail(now.mono, *call, detail),
             Output::Connect(_)
+            | Output::Dns(_)
+            | Output::Route(_)
             | Output::Media { .. }
             | Output::Trusted { .. }
             | Output::Close { .. }

@@ -116,6 +116,10 @@ function pbx.internal(pattern, f)
   host.internal(pattern, f)
 end
 
+function pbx.inbound(pattern, f)
+  host.inbound(pattern, f)
+end
+
 pbx.log = {}
 for _, level in raw.ipairs { "info", "warn" } do
   pbx.log[level] = function(message) host.log(level, shared.text(message)) end

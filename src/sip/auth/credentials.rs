@@ -50,17 +50,17 @@ pub(super) fn pick<'a>(values: impl Iterator<Item = &'a [u8]>, realm: &str) -> R
 }
 
 /// What follows the word `Digest`, if that is the scheme.
-fn after_scheme(value: &[u8]) -> Option<&[u8]> {
+pub(super) fn after_scheme(value: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = value.trim_ascii_start().split_at_checked("Digest".len())?;
     let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
     (ends && scheme.eq_ignore_ascii_case(b"Digest")).then_some(rest)
 }
 
 /// Named values, each name once.
-struct Params<'a>(Vec<(&'a str, Cow<'a, str>)>);
+pub(super) struct Params<'a>(Vec<(&'a str, Cow<'a, str>)>);
 
 impl<'a> Params<'a> {
-    fn read(bytes: &'a [u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &'a [u8]) -> Option<Self> {
         if bytes.len() > LENGTH_MAX {
             return None;
         }
@@ -90,7 +90,7 @@ impl<'a> Params<'a> {
         }
     }
 
-    fn get(&self, name: &str) -> Option<&Cow<'a, str>> {
+    pub(super) fn get(&self, name: &str) -> Option<&Cow<'a, str>> {
         self.0.iter().find(|it| it.0.eq_ignore_ascii_case(name)).map(|it| &it.1)
     }
 

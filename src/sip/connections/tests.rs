@@ -344,6 +344,7 @@ fn invitation() -> Invitation<'static> {
         to: "1002",
         sdp: SDP,
         max_forwards: 69,
+        outside: None,
     }
 }
 

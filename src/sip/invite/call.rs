@@ -1,10 +1,12 @@
 //! We ring somebody: RFC 3261 §13.2.
 
+use super::prove::{Outside, Proof, identified};
 use super::{Early, Ended, Event, State, Usage, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::Flow;
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ALLOW, Endpoint, Owner, TxId};
+use crate::sip::enrol::retry_after;
 use crate::sip::message::{Message, Method, Name, Writer};
 use crate::sip::tx::Failure;
 
@@ -25,6 +27,8 @@ pub struct Invitation<'a> {
     pub sdp: &'a str,
     /// How many hops are left (§16.6, 3): the caller's number, less one.
     pub max_forwards: u32,
+    /// Of a carrier: what else it is told.
+    pub outside: Option<&'a Outside>,
 }
 
 impl Endpoint {
@@ -32,7 +36,11 @@ impl Endpoint {
     pub fn invite(&mut self, now: Mono, leg: LegId, it: Invitation<'_>) -> String {
         let flow = it.flow;
         let host = self.address(flow).ip();
-        let host = if host.is_ipv6() { format!("[{host}]") } else { host.to_string() };
+        let host = match it.outside {
+            Some(outside) => outside.domain.clone(),
+            None if host.is_ipv6() => format!("[{host}]"),
+            None => host.to_string(),
+        };
         let address = match it.from {
             ANONYMOUS => format!("<sip:{ANONYMOUS}@{NOWHERE}>"),
             from => format!("<sip:{from}@{host}>"),
@@ -45,12 +53,16 @@ impl Endpoint {
         let (call_id, tag) = (self.rng.token() + &self.rng.token(), self.rng.token());
         let mut dialog = Dialog::outgoing(flow, call_id.clone(), it.uri, from, tag, to);
         let (branch, via) = self.via(flow);
-        let writer = dialog
+        let mut invite = dialog
             .invite(it.uri, &via, it.max_forwards)
             .header(Name::Contact, self.contact(flow, dialog.scheme()))
             .header(Name::Allow, ALLOW);
+        if let Some(outside) = it.outside {
+            invite = identified(invite, outside);
+        }
         let mut usage = Usage::new(dialog, State::Up, None);
-        let bytes = usage.ask_session(writer).finish_with("application/sdp", it.sdp.as_bytes());
+        usage.proof = it.outside.map(|outside| Box::new(Proof::new(outside.clone())));
+        let bytes = usage.ask_session(invite).finish_with("application/sdp", it.sdp.as_bytes());
         let tx = self.open_invite_client(now, flow, leg, &branch, bytes);
         usage.state = State::Inviting { tx, heard: false, until: None };
         self.legs.insert(leg, usage);
@@ -59,7 +71,7 @@ impl Endpoint {
     }
 
     /// RFC 4028 §7.3: the same INVITE once more, for a longer session.
-    fn invite_again(&mut self, now: Mono, leg: LegId, id: TxId) {
+    pub(super) fn invite_again(&mut self, now: Mono, leg: LegId, id: TxId) {
         let Some(tx) = self.txs.get(&id) else { return };
         let (flow, before) = (tx.flow, Message::parse(tx.request.clone()));
         let (branch, via) = self.via(flow);
@@ -73,8 +85,9 @@ impl Endpoint {
             .invite(uri, &via, hops)
             .header(Name::Contact, contact)
             .header(Name::Allow, ALLOW);
-        let invite = usage.ask_session(writer).finish_with("application/sdp", before.body());
+        let writer = usage.ask_session(writer);
         usage.early.clear();
+        let invite = self.proved(leg, uri, writer).finish_with("application/sdp", before.body());
         let tx = self.open_invite_client(now, flow, leg, &branch, invite);
         if let Some(usage) = self.usage(leg) {
             usage.state = State::Inviting { tx, heard: false, until: None };
@@ -101,7 +114,13 @@ impl Endpoint {
             }
             200..=299 => self.accepted(now, leg, tx, response),
             422 if self.wants_more(leg, response) => self.invite_again(now, leg, tx),
+            _ if self.prove(now, leg, tx, response) => {}
             status => {
+                // §21.5.4: of a carrier, whose house has others to go to.
+                let is_outside = self.legs.get(leg).is_some_and(|it| it.proof.is_some());
+                if let Some(wait) = retry_after(response).filter(|_| status == 503 && is_outside) {
+                    self.tell(leg, Event::ComeLater { wait });
+                }
                 self.tell(leg, Event::Refused { status });
                 self.drop_leg(now, leg);
             }

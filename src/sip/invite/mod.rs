@@ -22,6 +22,7 @@ mod call;
 mod cancel;
 mod modify;
 mod prack;
+mod prove;
 mod refer;
 mod replaces;
 mod session;
@@ -44,6 +45,7 @@ use refer::Refer;
 use session::Session;
 
 pub use call::{ANONYMOUS, Invitation, NOWHERE};
+pub use prove::Outside;
 pub use refer::Referral;
 pub use replaces::Replaces;
 pub use session::{MIN_SE, SUPPORTED, is_too_brief};
@@ -60,6 +62,11 @@ pub enum Event {
     Accepted {
         /// The session description of the answer.
         sdp: Option<Bytes>,
+    },
+    /// A carrier refuses, and tells when to come again: [`Event::Refused`] follows.
+    ComeLater {
+        /// How long it wants to be left alone.
+        wait: Duration,
     },
     /// Our INVITE was refused, or nobody answered it.
     Refused {
@@ -149,6 +156,8 @@ pub(super) struct Usage {
     refer: Refer,
     /// The room above has hung up; it hears no more.
     pub(super) left: Option<Reason>,
+    /// Of an INVITE to a carrier: what it may ask for.
+    pub(super) proof: Option<Box<prove::Proof>>,
 }
 
 /// How far a leg is.
@@ -273,6 +282,7 @@ impl Usage {
             early: Vec::new(),
             refer: Refer::default(),
             left: None,
+            proof: None,
         }
     }
 }

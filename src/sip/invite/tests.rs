@@ -414,6 +414,7 @@ impl Table {
             to: "1002",
             sdp: SDP,
             max_forwards: 69,
+            outside: None,
         };
         it.endpoint.invite(it.now, LEG, invitation);
         it
