@@ -54,7 +54,7 @@ impl Session {
     pub(super) fn answering(now: Mono, request: &Message) -> Self {
         let asked = seconds(request, Name::SessionExpires);
         // §5: no answer is smaller than the Min-SE of the request; but nobody may ask for years.
-        let least = min_se(request).unwrap_or(MIN_SE).min(MOST).max(MIN_SE);
+        let least = min_se(request).unwrap_or(MIN_SE).clamp(MIN_SE, MOST);
         let interval_s = asked.unwrap_or(USUAL).min(USUAL.max(least)).max(MIN_SE);
         let refresher = match refresher(request) {
             // §9, table 2: who does not support timers refreshes nothing.
