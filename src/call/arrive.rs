@@ -9,7 +9,9 @@ use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
-use crate::sip::invite::{ANONYMOUS, NOWHERE, Replaces};
+use crate::sip::invite::{
+    ANONYMOUS, MIN_SE, NOWHERE, Replaces, SUPPORTED, is_too_brief, unsupported,
+};
 use crate::sip::message::{Method, Name, Scheme, Uri, Writer};
 use crate::sip::registrar::Refused;
 
@@ -30,21 +32,17 @@ impl<P: Plan> Switch<P> {
         if matches!(uri, Some(Ok(Uri { scheme: Scheme::Other, .. }))) {
             return self.endpoint.reply_stateless(&request, 416, |it| it);
         }
-        // §8.2.2.3; all that we support is RFC 3891.
-        let unsupported: Vec<String> = message
-            .list(Name::Require)
-            .filter(|it| !it.eq_ignore_ascii_case(b"replaces"))
-            .map(|it| String::from_utf8_lossy(it).into_owned())
-            .collect();
-        if !unsupported.is_empty() {
-            let tags = unsupported.join(", ");
+        if let Some(tags) = unsupported(message) {
             let more = |it: Writer| it.header(Name::Unsupported, tags);
             return self.endpoint.reply_stateless(&request, 420, more);
         }
         match method {
             Method::Options => {
-                let more =
-                    |it: Writer| it.header(Name::Allow, ALLOW).raw("Accept", b"application/sdp");
+                let more = |it: Writer| {
+                    it.header(Name::Allow, ALLOW)
+                        .header(Name::Supported, SUPPORTED)
+                        .raw("Accept", b"application/sdp")
+                };
                 self.endpoint.reply_stateless(&request, 200, more);
             }
             Method::Register => self.register(now, &request, out),
@@ -53,6 +51,10 @@ impl<P: Plan> Switch<P> {
                 if let Some(user) = self.authenticate(now, &request) {
                     self.subscribed(now, user, &request);
                 }
+            }
+            // Both belong to a dialog that is not there (§12.2.2).
+            Method::Prack | Method::Update => {
+                self.endpoint.reply_stateless(&request, 481, |it| it);
             }
             // RFC 5589 §6: only parties of a call send their partners elsewhere.
             Method::Refer => self.endpoint.reply_stateless(&request, 403, |it| it),
@@ -134,6 +136,11 @@ impl<P: Plan> Switch<P> {
         }
         if !self.may_call(now, &request, &user) {
             return;
+        }
+        // RFC 4028 §9.
+        if is_too_brief(message) {
+            let more = |it: Writer| it.header(Name::MinSe, MIN_SE);
+            return self.endpoint.reply_stateless(&request, 422, more);
         }
         match Replaces::of(message) {
             Ok(None) => {}

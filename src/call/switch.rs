@@ -245,6 +245,7 @@ impl<P: Plan> Switch<P> {
             invite::Event::Withdrawn => self.withdrawn(now, id, leg, out),
             invite::Event::Modified { sdp } => self.modified(now, id, leg, sdp, out),
             invite::Event::NotModified { status } => self.not_modified(now, id, leg, status, out),
+            invite::Event::Refresh => self.refresh(now, id, leg),
             invite::Event::Referred(it) => self.referred(now, id, leg, it, out),
             invite::Event::Ended(Ended::Gone) => {
                 self.leg_left(now, id, leg, Cause::Lost, By::House, out);

@@ -8,6 +8,7 @@ mod hostile;
 mod inspector;
 mod ladder;
 mod lamps;
+mod lasting;
 mod modify;
 mod reader;
 mod scripts;

@@ -27,6 +27,12 @@ pub struct Behaviour {
     pub ask_after: Option<Duration>,
     /// Who offers when it calls.
     pub offers: Offers,
+    /// What it makes of session timers.
+    pub session: Session,
+    /// By which method it holds and changes what is spoken.
+    pub asks_by: Asks,
+    /// What it makes of reliable provisional responses.
+    pub reliable: Reliable,
     /// What becomes of an INVITE within a call.
     pub later: Later,
     /// Whether callers hear it before it answers.
@@ -87,6 +93,45 @@ pub enum Later {
     Refuse(u16),
 }
 
+/// What a phone makes of session timers (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Session {
+    /// It has never heard of them.
+    #[default]
+    Unknown,
+    /// It names so many seconds when it calls, takes on what it is told to, and hangs up when the
+    /// other end does not do its part.
+    Timed(u32),
+    /// It promises to refresh after so many seconds and never does.
+    Forgets(u32),
+    /// It is a callee for whom no session is long enough: it wants so many seconds.
+    Longer(u32),
+}
+
+/// By which method a phone renegotiates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Asks {
+    /// It knows of INVITE only.
+    #[default]
+    Invite,
+    /// By UPDATE, once the call is answered (RFC 3311).
+    Update,
+}
+
+/// What a phone makes of reliable provisional responses (RFC 3262).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reliable {
+    /// It has never heard of them.
+    #[default]
+    Unknown,
+    /// It can send and acknowledge them.
+    Supported,
+    /// It wants them.
+    Required,
+    /// It wants them and never acknowledges one.
+    Deaf,
+}
+
 /// What callers hear of a phone that rings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Early {
@@ -136,6 +181,9 @@ impl Default for Behaviour {
             recode: None,
             ask_after: None,
             offers: Offers::default(),
+            session: Session::default(),
+            asks_by: Asks::default(),
+            reliable: Reliable::default(),
             later: Later::default(),
             early: Early::default(),
             transfer: None,

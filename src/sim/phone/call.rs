@@ -9,6 +9,7 @@ use crate::sim::ear::{Ear, Expected};
 use crate::sim::voice::{FRAME, Voice};
 use crate::sip::message::{Contacts, Message, Method, Name, Uri, Writer};
 
+use super::early::Heard;
 use super::session::{Session, direction_of, is_same};
 use super::{Behaviour, Hold, Identity, Sent};
 
@@ -30,6 +31,8 @@ pub struct Call {
     /// Whether it was heard ringing.
     pub rang: bool,
     pub(super) dialog: Dialog,
+    /// What it has acknowledged before the answer.
+    pub(super) early: Option<Heard>,
     /// Where our packets seem to come from, and where they reach us.
     pub(super) outside: SocketAddr,
     /// What the other end has described last of itself.
@@ -54,6 +57,8 @@ pub struct Call {
     pub(super) recode: Option<Vec<Codec>>,
     /// Whether our owner wants the other end's offer.
     pub(super) asks: bool,
+    /// Whether it only wants to say that it is there.
+    pub(super) is_refreshing: bool,
     pub(super) version: u32,
     /// What its owner is going to do.
     pub(super) plans: Vec<(Mono, Act)>,
@@ -111,6 +116,10 @@ pub(super) enum Act {
     Resume,
     Recode,
     Ask,
+    /// It says that it is still there.
+    Refresh,
+    /// Nobody has said so to it.
+    Expire,
     /// An INVITE that was put off is tried again.
     Again,
     /// The router moves its packets to another port.
@@ -121,7 +130,7 @@ pub(super) enum Act {
 }
 
 /// What a request inside the call needs (RFC 3261 §12).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Dialog {
     pub(super) call_id: String,
     pub(super) local_tag: String,
@@ -208,6 +217,8 @@ impl Call {
             held: None,
             recode: None,
             asks: false,
+            is_refreshing: false,
+            early: None,
             ours,
             version: 1,
             plans: Vec::new(),
@@ -249,7 +260,8 @@ impl Call {
             (behaviour.transfer.as_ref().map(|it| it.0), Act::Transfer),
         ];
         let plans = plans.into_iter().filter_map(|(after, act)| Some((now + after?, act)));
-        self.plans = plans.collect();
+        self.plans.retain(|it| matches!(it.1, Act::Refresh | Act::Expire));
+        self.plans.extend(plans);
     }
 
     /// The next plan whose time has come.
@@ -331,13 +343,14 @@ impl Call {
             self.ours.formats = asked.formats;
             self.recode = None;
         }
-        self.asks = false;
+        (self.asks, self.is_refreshing) = (false, false);
         self.later[0] += 1;
     }
 
     /// It was refused, and nothing has changed.
     pub(super) fn refused(&mut self) {
         (self.hold, self.recode, self.asks) = (self.held, None, false);
+        self.is_refreshing = false;
         self.later[2] += 1;
     }
 

@@ -33,6 +33,8 @@ pub(super) enum Purpose {
     Invite(usize),
     Cancel(usize),
     Bye(usize),
+    Prack(usize),
+    Update(usize),
     Subscribe(usize),
     Refer(usize),
 }
@@ -153,6 +155,8 @@ impl Purpose {
             Self::Invite(_) => Method::Invite,
             Self::Cancel(_) => Method::Cancel,
             Self::Bye(_) => Method::Bye,
+            Self::Prack(_) => Method::Prack,
+            Self::Update(_) => Method::Update,
             Self::Subscribe(_) => Method::Subscribe,
             Self::Refer(_) => Method::Refer,
         }
