@@ -195,6 +195,7 @@ fn anybody(dice: &mut Rng) -> Behaviour {
         asks_by: if dice.hits(300) { Asks::Update } else { Asks::Invite },
         reliable: kinds[dice.below(8) as usize % 4],
         early: if dice.hits(300) { Early::Speaks } else { Early::Rings },
+        ..Behaviour::default()
     }
 }
 
