@@ -69,6 +69,9 @@ pub(super) const ROUTES: &[Route] = routes! {
         "Deletes it and its registrations; its number is free again."
     GET "sip/extensions/{id}/config" Credentials One(extensions::config) JSON
         "What a phone needs to log in, with the password. That it was shown is kept."
+    POST "sip/extensions/{id}/sync" Write One(extensions::sync) JSON
+        "Asks its phones to read their settings again (NOTIFY, `check-sync;reboot=false`); the answer \
+         says how many there are (`phones`) and how many took it (`took`)."
     GET "registrations" Read All(calls::registrations) JSON
         "The phones that are registered, in pages."
     GET "calls" Read All(calls::list) JSON

@@ -12,6 +12,7 @@ mod client;
 mod digest;
 mod served;
 mod session;
+mod texting;
 mod watching;
 
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ use served::Served;
 
 pub use behaviour::{Behaviour, Early, Hold, Later, Nat, Offers, Reply};
 pub use call::{Call, Ending, Phase, Side};
+pub use texting::{Heard, Sent};
 pub use watching::{Note, Watch};
 
 /// A phone.
@@ -40,6 +42,8 @@ pub struct Phone {
     pub behaviour: Behaviour,
     /// How its registration stands.
     pub registered: Registered,
+    /// How often it was asked to read its settings again.
+    pub synced: u64,
     /// Messages that made no sense to it.
     pub puzzled: u64,
     /// Final responses of its own that nobody acknowledged.
@@ -55,6 +59,8 @@ pub struct Phone {
     served: Vec<Served>,
     calls: Vec<Call>,
     watches: Vec<Watch>,
+    sent: Vec<Sent>,
+    heard: Vec<Heard>,
 }
 
 /// Who a phone is.
@@ -68,6 +74,8 @@ pub struct Identity {
     pub voice: Voice,
     /// Where it is.
     pub address: SocketAddr,
+    /// Where it believes to be, when a router hides its address from it.
+    pub inside: Option<SocketAddr>,
     /// Whom it sends its requests to.
     pub server: SocketAddr,
 }
@@ -132,6 +140,7 @@ impl Phone {
             identity,
             behaviour,
             registered: Registered::No,
+            synced: 0,
             puzzled: 0,
             unacknowledged: 0,
             astray: 0,
@@ -143,6 +152,8 @@ impl Phone {
             served: Vec::new(),
             calls: Vec::new(),
             watches: Vec::new(),
+            sent: Vec::new(),
+            heard: Vec::new(),
         }
     }
 
@@ -287,7 +298,7 @@ impl Phone {
             Purpose::Register => {
                 self.register_again(now + Duration::from_secs(5));
             }
-            Purpose::Cancel(_) | Purpose::Subscribe(_) => {}
+            Purpose::Cancel(_) | Purpose::Subscribe(_) | Purpose::Text(_) => {}
             Purpose::Invite(nth) => self.end(nth, Ending::Lost),
             Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
         }
@@ -320,6 +331,7 @@ impl Phone {
                     Purpose::Invite(nth) => self.conclude(now, nth, response, status, out),
                     Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
                     Purpose::Cancel(_) => {}
+                    Purpose::Text(nth) => self.sent[nth].status = Some(status),
                     Purpose::Subscribe(nth) => self.watched(now, nth, response, status),
                 }
             }
@@ -380,6 +392,9 @@ impl Phone {
             Purpose::Subscribe(nth) => {
                 (self.identity.server, branch.clone(), self.write_subscribe(nth, &branch))
             }
+            Purpose::Text(nth) => {
+                (self.identity.server, branch.clone(), self.write_text(nth, &branch))
+            }
             Purpose::Cancel(nth) => {
                 // RFC 3261 §9.1: a CANCEL has the branch of what it cancels.
                 let branch = self.calls[nth].dialog.invite.0.clone();
@@ -422,7 +437,7 @@ impl Phone {
 impl Identity {
     /// Where it is to be reached.
     pub fn contact(&self) -> String {
-        format!("sip:{}@{}", self.number, self.address)
+        format!("sip:{}@{}", self.number, self.inside.unwrap_or(self.address))
     }
 
     /// Begins a request.

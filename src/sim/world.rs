@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::base::{CallId, Mono, Rng};
 use crate::call::event::{Fact, What};
 use crate::call::trace::Ring;
-use crate::call::{Census, Input, Output, Plan};
+use crate::call::{Answer, Census, Input, Output, Plan};
 use crate::directory::{Delta, Extension, ExtensionId, Number};
 use crate::sip::{Flow, Transport, Wanted};
 
@@ -24,6 +24,8 @@ use super::voice::Voice;
 pub struct World {
     /// Everything that the switch told for keeps.
     pub facts: Vec<Fact>,
+    /// What the switch has answered to questions.
+    pub answers: Vec<Answer>,
     /// What happened.
     pub trace: Trace,
     /// What the engine remembers of its calls, when somebody wants to read what happened.
@@ -106,6 +108,7 @@ impl World {
     fn new(config: Config, mut rng: Rng, house: Option<House>) -> Self {
         Self {
             facts: Vec::new(),
+            answers: Vec::new(),
             trace: if config.traced { Trace::kept() } else { Trace::default() },
             ring: Ring::new(if config.traced { RING_BYTES } else { 0 }),
             now: Mono::ZERO,
@@ -181,6 +184,7 @@ impl World {
             password: password.to_owned(),
             voice: Voice::nth(nth as u8),
             address: home(nth),
+            inside: None,
             server: door(),
         };
         self.phones.push(Phone::new(identity, behaviour, self.rng.fork()));
@@ -261,6 +265,17 @@ impl World {
     /// A phone watches a number; see [`Phone::watch`].
     pub fn watch(&mut self, phone: usize, number: &str, package: &str) {
         self.with(phone, |phone, now, out| phone.watch(now, number, package, 3600, out));
+    }
+
+    /// A phone is behind a router from now on, and does not know its own address.
+    pub fn hide(&mut self, phone: usize) {
+        let inside = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 2)), 5060);
+        self.phones[phone].identity.inside = Some(inside);
+    }
+
+    /// A phone sends a text; see [`Phone::text`].
+    pub fn text(&mut self, phone: usize, number: &str, kind: &str, body: &[u8]) {
+        self.with(phone, |phone, now, out| phone.text(now, number, kind, body, out));
     }
 
     /// A phone gives up watching everything.
@@ -520,11 +535,16 @@ impl World {
                 let flow = Flow { transport, local: door(), remote };
                 self.tell(Input::Disconnected { flow });
             }
-            Output::Trusted { .. }
+            // This world's disk is as fast as thought.
+            Output::Text { id, kept: Some(_), .. } => {
+                self.tell(Input::TextKept { id, kept: true });
+            }
+            Output::Text { kept: None, .. }
+            | Output::Trusted { .. }
             | Output::Close { .. }
             | Output::Phone { .. }
-            | Output::Watch { .. }
-            | Output::Told { .. } => {}
+            | Output::Watch { .. } => {}
+            Output::Told { answer, .. } => self.answers.push(answer),
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);

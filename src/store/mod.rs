@@ -37,6 +37,7 @@ mod seal;
 mod search;
 mod subscriptions;
 mod tenants;
+mod texts;
 mod users;
 mod value;
 
@@ -56,6 +57,7 @@ pub use seal::Key;
 pub use search::Wanted;
 pub use subscriptions::Subscription;
 pub use tenants::{Domain, First};
+pub use texts::{StoredText, TextChange};
 pub use users::User;
 
 /// The file, for the one who writes.

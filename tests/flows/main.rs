@@ -12,5 +12,6 @@ mod modify;
 mod reader;
 mod scripts;
 mod storm;
+mod texts;
 mod two_phones;
 mod world;

@@ -85,6 +85,7 @@ impl Ring {
             | Output::Close { .. }
             | Output::Phone { .. }
             | Output::Watch { .. }
+            | Output::Text { .. }
             | Output::Told { .. } => {}
         }
     }

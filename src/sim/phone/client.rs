@@ -34,6 +34,7 @@ pub(super) enum Purpose {
     Cancel(usize),
     Bye(usize),
     Subscribe(usize),
+    Text(usize),
 }
 
 /// What a response is to the request.
@@ -153,6 +154,7 @@ impl Purpose {
             Self::Cancel(_) => Method::Cancel,
             Self::Bye(_) => Method::Bye,
             Self::Subscribe(_) => Method::Subscribe,
+            Self::Text(_) => Method::Message,
         }
     }
 }

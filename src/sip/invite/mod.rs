@@ -30,6 +30,7 @@ use crate::base::map::Keyed;
 use crate::base::{Cause, LegId, Map, Mono};
 use modify::Modify;
 
+pub(super) use call::quoted;
 pub use call::{ANONYMOUS, Invitation, NOWHERE};
 
 /// What happens to a leg.
