@@ -94,6 +94,8 @@ struct Entry {
     missed: bool,
     /// Whether it is among those that wait.
     waits: bool,
+    /// Whether a phone has shown up since it was offered.
+    again: bool,
 }
 
 impl Texts {
@@ -158,7 +160,7 @@ impl KeptText {
 impl Entry {
     fn new(text: KeptText, sender: Option<Held>) -> Self {
         let (asks, refused) = (BTreeSet::new(), None);
-        Self { text, sender, asks, refused, missed: false, waits: false }
+        Self { text, sender, asks, refused, missed: false, waits: false, again: false }
     }
 }
 
@@ -243,7 +245,10 @@ impl<P: Plan> Switch<P> {
         let Some(id) = self.texts.waiting.get(&extension).and_then(|it| it.front()).copied() else {
             return;
         };
-        if self.texts.all.get(&id).is_some_and(|it| it.asks.is_empty()) {
+        let Some(entry) = self.texts.all.get_mut(&id) else { return };
+        // While phones that were there before have not answered, those that are there now wait.
+        entry.again = !entry.asks.is_empty();
+        if !entry.again {
             self.offer_text(now, id);
         }
     }
@@ -263,6 +268,8 @@ impl<P: Plan> Switch<P> {
             ..300 => return self.end_text(now, id, 200, out),
             // It is not there, or not now.
             408 | 430 | 480 | 486 | 500 | 503 | 504 => entry.missed = true,
+            // What only the phone's own next hop could follow is no answer for the sender.
+            300..400 | 401 | 407 => entry.refused = entry.refused.max(Some(480)),
             status => entry.refused = entry.refused.max(Some(status)),
         }
         if !entry.asks.is_empty() {
@@ -271,6 +278,7 @@ impl<P: Plan> Switch<P> {
         match (entry.refused, entry.missed, entry.waits) {
             (Some(status), false, _) => self.end_text(now, id, status, out),
             (_, _, false) => self.keep_text(now, id, out),
+            (_, _, true) if std::mem::take(&mut entry.again) => _ = self.offer_text(now, id),
             (_, _, true) => {}
         }
     }

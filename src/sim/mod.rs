@@ -31,7 +31,7 @@ pub mod trace;
 pub mod voice;
 mod world;
 
-pub use world::{Config, Eavesdropper, Inspector, Meddler, World};
+pub use world::{Config, Disk, Eavesdropper, Inspector, Meddler, World};
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ pub struct World {
     pub facts: Vec<Fact>,
     /// What the switch has answered to questions.
     pub answers: Vec<Answer>,
+    /// What becomes of texts that are to be written down.
+    pub disk: Disk,
     /// What happened.
     pub trace: Trace,
     /// What the engine remembers of its calls, when somebody wants to read what happened.
@@ -70,6 +72,17 @@ pub struct Config {
     pub ports: u16,
 }
 
+/// How it goes with what is to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// As fast as thought.
+    Works,
+    /// It is refused.
+    Full,
+    /// Nobody knows yet.
+    Stuck,
+}
+
 /// Reads every SIP message that sets out.
 pub type Inspector = Box<dyn FnMut(&[u8])>;
 
@@ -109,6 +122,7 @@ impl World {
         Self {
             facts: Vec::new(),
             answers: Vec::new(),
+            disk: Disk::Works,
             trace: if config.traced { Trace::kept() } else { Trace::default() },
             ring: Ring::new(if config.traced { RING_BYTES } else { 0 }),
             now: Mono::ZERO,
@@ -511,7 +525,11 @@ impl World {
         }
         for output in wanted.drain(..) {
             self.ring.done(now(self.now), &output);
-            self.memory.done(self.now, &output);
+            let is_lost =
+                self.disk != Disk::Works && matches!(output, Output::Text { kept: Some(_), .. });
+            if !is_lost {
+                self.memory.done(self.now, &output);
+            }
             self.carry_out_one(output);
         }
         if let Some(house) = &mut self.house {
@@ -535,11 +553,11 @@ impl World {
                 let flow = Flow { transport, local: door(), remote };
                 self.tell(Input::Disconnected { flow });
             }
-            // This world's disk is as fast as thought.
-            Output::Text { id, kept: Some(_), .. } => {
-                self.tell(Input::TextKept { id, kept: true });
+            Output::Text { id, kept: Some(_), .. } if self.disk != Disk::Stuck => {
+                let kept = self.disk == Disk::Works;
+                self.tell(Input::TextKept { id, kept });
             }
-            Output::Text { kept: None, .. }
+            Output::Text { .. }
             | Output::Trusted { .. }
             | Output::Close { .. }
             | Output::Phone { .. }

@@ -5,7 +5,7 @@ use moonswitch::call::{Answer, Input, Question, Ticket};
 use moonswitch::directory::{Delta, ExtensionId};
 use moonswitch::sim::net::Fate;
 use moonswitch::sim::phone::{Behaviour, Registered, Reply};
-use moonswitch::sim::{Config, World};
+use moonswitch::sim::{Config, Disk, World};
 
 use crate::world::{ANN, BOB, assert_nothing_left, secs, shipped, two_phones};
 
@@ -235,6 +235,23 @@ fn lamps_and_texts_learn_that_a_phone_is_out_of_reach_and_back() {
     assert_eq!((told(&world, false), told(&world, true)), (1, 1));
     assert_eq!(heard(&world, dora), ["one"]);
     world.unwatch(ANN);
+    // It would be asked for ever.
+    world.vanish(dora);
+    assert_nothing_left(&mut world);
+}
+
+#[test]
+fn who_comes_back_before_the_first_try_is_over_need_not_register_twice() {
+    let mut world = office(13);
+    world.behave(BOB, Behaviour { reply: Reply::Silent, ..Behaviour::default() });
+    world.text(ANN, "1002", PLAIN, b"one");
+    world.run_for(secs(20));
+    assert_eq!((answers(&world)[0], heard(&world, BOB).len()), (Some(202), 0));
+    // Another phone: what was sent to the first is not for it.
+    let cell = world.add_stranger("1002", "secret", Behaviour::default());
+    world.register(cell);
+    world.run_for(secs(20));
+    assert_eq!((heard(&world, cell).len(), waiting(&world)), (1, 0));
     assert_nothing_left(&mut world);
 }
 
@@ -278,5 +295,30 @@ fn phones_read_their_settings_again_and_whoever_asked_learns_how_many() {
     assert_eq!(ask(9), Some(Answer::Synced(None)));
     assert_eq!(ask(1), Some(Answer::Synced(Some((1, 1)))));
     assert_eq!((world.phone(BOB).synced, world.phone(ANN).synced), (1, 1));
+    assert_nothing_left(&mut world);
+}
+
+#[test]
+fn nobody_is_told_that_a_text_waits_before_it_is_durable() {
+    let mut world = office(12);
+    world.provision("1003", "secret");
+    world.disk = Disk::Stuck;
+    world.text(ANN, "1003", PLAIN, b"one");
+    world.run_for(secs(10));
+    assert_eq!((answers(&world)[0], waiting(&world)), (None, 1));
+    world.disk = Disk::Full;
+    world.text(ANN, "1003", PLAIN, b"two");
+    world.run_for(secs(1));
+    assert_eq!((answers(&world)[1], waiting(&world)), (Some(500), 1));
+    world.disk = Disk::Works;
+    world.text(ANN, "1003", PLAIN, b"three");
+    world.run_for(secs(1));
+    world.restart(shipped());
+    assert_eq!(waiting(&world), 1, "only the third was written down");
+    let cora = world.add_stranger("1003", "secret", Behaviour::default());
+    world.register(cora);
+    world.run_for(secs(5));
+    // The first comes of itself: Ann was told nothing, and still asks.
+    assert_eq!(heard(&world, cora), ["three", "one"]);
     assert_nothing_left(&mut world);
 }
