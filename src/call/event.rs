@@ -141,6 +141,8 @@ pub enum What {
         generation: Generation,
         /// Why they were read.
         source: Source,
+        /// What looks wrong in them all the same.
+        slips: Arc<[Problem]>,
     },
     /// Scripts did not load; those before them stay.
     ScriptsRefused {

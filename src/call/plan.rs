@@ -177,8 +177,8 @@ pub enum Step {
     Loaded {
         /// Which.
         generation: Generation,
-        /// Whether new calls get them from now on.
-        result: Result<(), Vec<Problem>>,
+        /// Whether new calls get them from now on; if so, what looks wrong in them all the same.
+        result: Result<Vec<Problem>, Vec<Problem>>,
     },
     /// A flow wants something of the engine.
     Do {

@@ -55,7 +55,9 @@ impl World {
         let line = match step {
             Step::Sliced { .. } | Step::Loading => return,
             Step::Loaded { generation, result } => match result {
-                Ok(()) => format!("loaded {generation}"),
+                Ok(slips) => slips
+                    .iter()
+                    .fold(format!("loaded {generation}"), |line, it| format!("{line}, but {it}")),
                 Err(problems) => {
                     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
                     format!("refused {generation}: {}", problems.join(", "))
