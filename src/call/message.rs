@@ -269,7 +269,7 @@ impl<P: Plan> Switch<P> {
             // It is not there, or not now.
             408 | 430 | 480 | 486 | 500 | 503 | 504 => entry.missed = true,
             // What only the phone's own next hop could follow is no answer for the sender.
-            300..400 | 401 | 407 => entry.refused = entry.refused.max(Some(480)),
+            300..=399 | 401 | 407 => entry.refused = entry.refused.max(Some(480)),
             status => entry.refused = entry.refused.max(Some(status)),
         }
         if !entry.asks.is_empty() {

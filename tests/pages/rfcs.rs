@@ -1,8 +1,8 @@
 //! The page about RFCs: which section stands where in the source, and which test proves it.
 //!
 //! What the source says is read from its comments: `RFC 3261 §17.2.1`, more sections behind a comma, and
-//! a bare `§8.2.7`, which is of the RFC that the head of its file names first, else of RFC 3261. Which test
-//! proves a section is kept by hand in `tests/data/rfcs.txt`.
+//! a bare `§8.2.7`, which is of the RFC that the head of its file names first, else, in `sip` and `call`, of
+//! RFC 3261. Which test proves a section is kept by hand in `tests/data/rfcs.txt`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,7 +31,7 @@ type Places = BTreeMap<Section, BTreeSet<(String, String)>>;
 pub(crate) fn page(src: &Path, table: &str) -> String {
     let mut places = Places::new();
     for (path, text) in sources(src) {
-        for (section, item) in mentions(&text) {
+        for (section, item) in mentions(&path, &text) {
             places.entry(section).or_default().insert((path.clone(), item));
         }
     }
@@ -53,7 +53,7 @@ pub(crate) fn page(src: &Path, table: &str) -> String {
 /// What is wrong with the table: sections that no source names, tests that are not there.
 pub(crate) fn slips(src: &Path, table: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let named: BTreeSet<Section> =
-        sources(src).iter().flat_map(|it| mentions(&it.1)).map(|it| it.0).collect();
+        sources(src).iter().flat_map(|it| mentions(&it.0, &it.1)).map(|it| it.0).collect();
     let mut slips = Vec::new();
     for (section, proofs) in proofs(table) {
         if !named.contains(&section) {
@@ -78,19 +78,20 @@ pub(crate) fn slips(src: &Path, table: &str, read: impl Fn(&str) -> Option<Strin
 }
 
 /// Every section that the comments of a file name, and the item that it stands at.
-pub(crate) fn mentions(text: &str) -> Vec<(Section, String)> {
+pub(crate) fn mentions(path: &str, text: &str) -> Vec<(Section, String)> {
     let comment =
         |line: &str| line.trim_start().split_once("//").filter(|it| it.0.is_empty()).is_some();
     let head: String = text.lines().take_while(|it| it.starts_with("//!")).collect();
-    let own = in_order(&head).find_map(|it| it.0).unwrap_or(3261);
+    // RFC 2543 is what RFC 3261 has replaced: who names it tells the difference.
+    let own = in_order(&head).find_map(|it| it.0.filter(|it| *it != 2543));
+    let own = own.or(path.starts_with("src/sip/").then_some(3261));
+    let own = own.or(path.starts_with("src/call/").then_some(3261));
     let lines: Vec<&str> = text.lines().collect();
     let mut all = Vec::new();
     let mut function = "the file";
-    let mut rfc = None;
     for (nth, line) in lines.iter().enumerate() {
         if !comment(line) {
             function = item(line).filter(|_| line.contains("fn ")).unwrap_or(function);
-            rfc = None;
             continue;
         }
         let at = match line.trim_start() {
@@ -102,34 +103,24 @@ pub(crate) fn mentions(text: &str) -> Vec<(Section, String)> {
                 .unwrap_or(function),
             _ => function,
         };
-        // A list of sections goes on behind its RFC; a line that names none begins anew.
         for (named, section) in in_order(line) {
-            rfc = named.or(rfc);
-            if let Some(parts) = section {
-                let rfc = named.or(rfc).unwrap_or(own);
+            if let (Some(rfc), Some(parts)) = (named.or(own), section) {
                 all.push((Section { rfc, parts }, at.to_owned()));
             }
-            if named.is_none() && section_ends(line) {
-                rfc = None;
-            }
         }
-        rfc = None;
     }
     all
 }
 
-/// Whether nothing follows that a list could go on with.
-fn section_ends(line: &str) -> bool {
-    !line.contains(", §")
-}
-
-/// The RFCs and sections that a line names: `RFC 3261`, `RFC 3261 §17`, `§8.2`.
-fn in_order(line: &str) -> impl Iterator<Item = (Option<u32>, Option<Vec<Part>>)> {
+/// The RFCs and sections that a line names: `RFC 3261`, `RFC 3261 §17`, `§8.2`. In a list all are of the
+/// RFC of the first.
+fn in_order(line: &str) -> impl Iterator<Item = Mention> {
     let mut all = Vec::new();
     let mut rest = line;
     while let Some(at) = rest.find("RFC ").into_iter().chain(rest.find('§')).min() {
+        let is_listed = matches!(&rest[..at], ", " | " and " | " or ");
+        let mut rfc = all.last().filter(|_| is_listed).and_then(|it: &Mention| it.0);
         rest = &rest[at..];
-        let mut rfc = None;
         if let Some(behind) = rest.strip_prefix("RFC ") {
             let length = behind.bytes().take_while(u8::is_ascii_digit).count();
             rfc = behind[..length].parse().ok();
@@ -154,6 +145,9 @@ fn parts_of(text: &str) -> Vec<Part> {
     text.split('.').map(part).collect()
 }
 
+/// An RFC and a section, as far as they are named.
+type Mention = (Option<u32>, Option<Vec<Part>>);
+
 /// The name of the item that a line begins.
 fn item(line: &str) -> Option<&str> {
     const KINDS: [&str; 9] =
@@ -161,7 +155,7 @@ fn item(line: &str) -> Option<&str> {
     let mut words = line.split([' ', '(', '<', ':', '{', ';', '=']).filter(|it| !it.is_empty());
     while let Some(word) = words.next() {
         match word {
-            "pub" | "crate)" | "super)" | "self)" | "in" | "async" | "unsafe" => {}
+            "pub" | "crate" | "crate)" | "super)" | "self)" | "in" | "async" | "unsafe" => {}
             "const" if line.contains("const fn ") => {}
             kind if KINDS.contains(&kind) => return words.next(),
             word if word.ends_with(')') => {}
@@ -255,7 +249,7 @@ fn what_a_comment_names_is_read_with_its_item() {
     let text = "//! Presence, RFC 3856 and RFC 3863 §4.1.\n\n/// As §4.2 and RFC 3261 §8.1.1.7 say.\n\
                 #[derive(Debug)]\npub(super) struct A;\n\nimpl A {\n    pub fn b(&self) {\n        \
                 // RFC 3261 §9.1, §9.2: late.\n        c(\"RFC 1 §1\");\n    }\n}\n";
-    let read: Vec<String> = mentions(text)
+    let read: Vec<String> = mentions("src/sip/a.rs", text)
         .into_iter()
         .map(|(section, item)| format!("{} {} {item}", section.rfc, section.text()))
         .collect();
