@@ -3,12 +3,18 @@
 #![cfg(feature = "node")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by failing")]
 
+#[path = "pages/rfcs.rs"]
+mod rfcs;
+
+use std::path::Path;
 use std::{env, fs};
 
 #[test]
 fn the_pages_say_what_the_code_says() {
     let writes = env::var_os("MOONSWITCH_PAGES").is_some_and(|it| it == "write");
+    let table = fs::read_to_string("tests/data/rfcs.txt").unwrap();
     let pages = [
+        ("docs/rfcs.md", rfcs::page(Path::new("src"), &table)),
         ("docs/rest.md", moonswitch::rest::page()),
         ("docs/config.md", moonswitch::config::page()),
     ];
@@ -20,4 +26,11 @@ fn the_pages_say_what_the_code_says() {
         let differs = kept.lines().zip(page.lines()).find(|(kept, says)| kept != says);
         assert!(kept == page, "{path} is old: {differs:?}; `make pages` writes it anew");
     }
+}
+
+#[test]
+fn every_test_that_the_page_of_rfcs_names_is_there() {
+    let table = fs::read_to_string("tests/data/rfcs.txt").unwrap();
+    let slips = rfcs::slips(Path::new("src"), &table, |path| fs::read_to_string(path).ok());
+    assert!(slips.is_empty(), "{slips:#?}");
 }

@@ -23,6 +23,8 @@ mod scratch;
 #[path = "../benches/load/sip.rs"]
 #[allow(dead_code, reason = "each test program uses its part of the driver")]
 mod sip;
+#[path = "rest/texts.rs"]
+mod texts;
 #[path = "rest/trunks.rs"]
 mod trunks;
 #[path = "interop/wait.rs"]

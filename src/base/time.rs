@@ -72,6 +72,27 @@ impl Wall {
         self.0 / 1_000_000
     }
 
+    /// The moment as SIP writes it (RFC 3261 §20.17): `Sat, 13 Nov 2010 23:29:00 GMT`.
+    pub fn date(self) -> String {
+        // 1970-01-01 was a Thursday.
+        let day = (self.as_secs() / 86_400 + 4) % 7;
+        let name = |all: &'static str, nth: u64| {
+            let at = usize::try_from(nth * 3).unwrap_or_default();
+            all.get(at..at + 3).unwrap_or_default()
+        };
+        let text = self.to_string();
+        let part = |range| text.get(range).unwrap_or_default();
+        let month = part(5..7).parse::<u64>().map_or(0, |it| it - 1);
+        format!(
+            "{}, {} {} {} {} GMT",
+            name("SunMonTueWedThuFriSat", day),
+            part(8..10),
+            name("JanFebMarAprMayJunJulAugSepOctNovDec", month),
+            part(0..4),
+            part(11..19)
+        )
+    }
+
     /// Reads what RFC 3339 writes, of 1970 to 9999; a day alone is its beginning in UTC.
     pub fn parse(text: &str) -> Option<Self> {
         let (day, rest) = (text.get(..10)?, text.get(10..)?);

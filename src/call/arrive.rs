@@ -58,6 +58,11 @@ impl<P: Plan> Switch<P> {
             }
             // RFC 5589 §6: only parties of a call send their partners elsewhere.
             Method::Refer => self.endpoint.reply_stateless(&request, 403, |it| it),
+            Method::Message => {
+                if let Some(user) = self.authenticate(now, &request) {
+                    self.texted(now, user, &request, out);
+                }
+            }
             Method::Other => self.endpoint.reply_stateless(&request, 501, |it| it),
             _ => {
                 self.endpoint.reply_stateless(&request, 405, |it| it.header(Name::Allow, ALLOW));
@@ -100,6 +105,7 @@ impl<P: Plan> Switch<P> {
                     let extension = user.clone();
                     tell(out, now, None, What::Refreshed { extension, contact, expires });
                 }
+                self.deliver_texts(now, &user);
             }
             Err(refused) => {
                 let (status, brief) = match refused {

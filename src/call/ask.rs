@@ -35,6 +35,8 @@ pub enum Question {
     HangUp(CallId),
     /// How a trunk stands.
     Trunk(TrunkId),
+    /// The phones of an extension, which are asked to read their settings again.
+    Sync(ExtensionId),
     /// Phones that are registered, in the order in which they came.
     Phones {
         /// How many to leave out.
@@ -55,6 +57,9 @@ pub enum Answer {
     Call(Option<CallSeen>),
     /// How the trunk stands, if it is at work.
     Trunk(Option<TrunkSeen>),
+    /// How many phones the extension has that can be reached, and how many of them will; nothing when
+    /// there is no such extension.
+    Synced(Option<(usize, usize)>),
     /// Some phones, and how many there are.
     Phones(Vec<PhoneSeen>, usize),
 }
@@ -111,9 +116,17 @@ pub struct PhoneSeen {
 }
 
 impl<P: Plan> Switch<P> {
-    pub(super) fn asked(&mut self, now: Now, question: Question, out: &mut Vec<Output>) -> Answer {
-        match question {
+    pub(super) fn asked(
+        &mut self,
+        now: Now,
+        ticket: Ticket,
+        question: Question,
+        out: &mut Vec<Output>,
+    ) {
+        let answer = match question {
             Question::Settled => Answer::Settled,
+            // This one has to be waited for.
+            Question::Sync(id) => return self.sync(now, ticket, id, out),
             Question::Calls { skip, take } => {
                 let mut all: Vec<(Now, CallId)> =
                     self.living().map(|(id, call)| (call.began, id)).collect();
@@ -142,7 +155,8 @@ impl<P: Plan> Switch<P> {
                 });
                 Answer::Phones(some.collect(), self.registrar.len())
             }
-        }
+        };
+        out.push(Output::Told { ticket, answer });
     }
 
     fn seen(&self, now: Now, id: CallId) -> Option<CallSeen> {

@@ -48,6 +48,24 @@ pub enum What {
         /// Its Contact.
         contact: String,
     },
+    /// A phone does not answer any more, or does again.
+    Reachable {
+        /// Whose phone.
+        extension: String,
+        /// Its Contact.
+        contact: String,
+        /// Whether it does.
+        reachable: bool,
+    },
+    /// An instant message was taken by a phone (200), waits for one (202), or was refused.
+    Text {
+        /// The sender's number.
+        from: String,
+        /// Whom it was for.
+        to: String,
+        /// How its sender was, or would have been, told.
+        status: u16,
+    },
     /// A call began.
     Began {
         /// The leg of the caller.

@@ -92,9 +92,12 @@ impl Lamps {
     /// Reads a fact; returns whose lamps may have changed.
     fn note(&mut self, fact: &Fact) -> Vec<String> {
         match (&fact.what, fact.call) {
-            (What::Registered { extension, .. } | What::Expired { extension, .. }, _) => {
-                vec![extension.clone()]
-            }
+            (
+                What::Registered { extension, .. }
+                | What::Expired { extension, .. }
+                | What::Reachable { extension, .. },
+                _,
+            ) => vec![extension.clone()],
             (What::Began { leg, from, to, .. }, Some(call)) => {
                 let (who, peer) = (from.clone(), to.clone());
                 let party = Party { call, who, peer, way: Way::Initiator, stage: Stage::Trying };

@@ -12,6 +12,7 @@ pub mod event;
 mod gate;
 mod lamps;
 mod leg;
+mod message;
 mod modify;
 mod ops;
 mod phones;
@@ -20,6 +21,7 @@ mod ports;
 mod ring;
 mod scripts;
 mod switch;
+mod sync;
 pub mod trace;
 mod transfer;
 mod trunk;
@@ -36,6 +38,7 @@ use crate::sip::{Flow, Identities, Wanted, resolve, subscribe};
 pub use ask::{Answer, CallSeen, LegSeen, PhoneSeen, Question, Ticket};
 pub use event::Fact;
 pub use lamps::KeptWatch;
+pub use message::KeptText;
 pub use plan::{Op, Outcome, Plan, Step};
 pub use scripts::{Load, Standing};
 pub use switch::{Census, Settings, Switch};
@@ -74,6 +77,15 @@ pub enum Input {
     Restored(Kept),
     /// Somebody had subscribed with the switch before this one, and the time is not up.
     Watched(KeptWatch),
+    /// A text came to the switch before this one, and nobody has taken it.
+    Text(KeptText),
+    /// What became of an [`Output::Text`]: it is durable, or cannot be written down.
+    TextKept {
+        /// Which.
+        id: u64,
+        /// Whether it is durable.
+        kept: bool,
+    },
     /// Somebody asks; the answer comes as [`Output::Told`].
     Ask {
         /// The name of the answer.
@@ -196,6 +208,18 @@ pub enum Output {
         name: String,
         /// All about it; nothing when it is over.
         kept: Option<subscribe::Kept>,
+    },
+    /// A text is to be written down, so that it survives us, or forgotten. Its sender waits for
+    /// [`Input::TextKept`].
+    Text {
+        /// Whose it is.
+        tenant: TenantId,
+        /// For whom.
+        extension: ExtensionId,
+        /// Which.
+        id: u64,
+        /// All of it; nothing when it is over.
+        kept: Option<KeptText>,
     },
     /// The answer to a question.
     Told {

@@ -29,6 +29,9 @@ impl<P: Plan> Switch<P> {
         if let Some(after) = id.and_then(|id| self.directory.extension_of(id)) {
             self.lamps_of(&after.number.to_string());
         }
+        if let Some(id) = id.filter(|id| self.directory.extension_of(*id).is_none()) {
+            self.drop_texts(now, id, out);
+        }
         let Some(before) = before else { return };
         let number = before.number.as_str();
         let after = self.directory.extension_in(before.domain, number);
@@ -49,5 +52,15 @@ impl<P: Plan> Switch<P> {
         let kept = self.registrar.kept(now.mono, aor, contact);
         let (tenant, extension) = (it.tenant, it.id);
         out.push(Output::Phone { tenant, extension, contact: contact.to_owned(), kept });
+    }
+
+    /// Phones that were noticed to be out of reach, or to be there again.
+    pub(super) fn tell_turned(&mut self, now: Now, out: &mut Vec<Output>) {
+        for (extension, contact, reachable) in self.registrar.turned() {
+            if reachable {
+                self.deliver_texts(now, &extension);
+            }
+            tell(out, now, None, What::Reachable { extension, contact, reachable });
+        }
     }
 }

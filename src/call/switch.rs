@@ -7,9 +7,11 @@ use super::event::{By, Fact, What};
 use super::gate::Gate;
 use super::lamps::Lamps;
 use super::leg::Call;
+use super::message::Texts;
 use super::plan::{Outcome, Plan, Step};
 use super::ports::Ports;
 use super::scripts::Loads;
+use super::sync::Syncs;
 use super::trace::{Detail, Traced};
 use super::trunk::Trunks;
 use super::{Input, Output};
@@ -76,6 +78,8 @@ pub struct Census {
     pub subscriptions: usize,
     /// Trunks that still tell their carriers that they go.
     pub leaving: usize,
+    /// Instant messages that nobody has taken yet.
+    pub texts: usize,
     /// RTP ports that are free.
     pub ports_free: usize,
     /// RTP ports that were offered.
@@ -92,6 +96,8 @@ pub struct Switch<P> {
     pub(super) registrar: Registrar,
     pub(super) lamps: Lamps,
     pub(super) trunks: Trunks,
+    pub(super) texts: Texts,
+    pub(super) syncs: Syncs,
     pub(super) directory: Directory,
     pub(super) plan: P,
     pub(super) loads: Loads,
@@ -131,6 +137,8 @@ impl<P: Plan> Switch<P> {
             registrar: Registrar::new(settings.rules),
             lamps: Lamps::new(hash),
             trunks: Trunks::new(rng.fork(), &settings),
+            texts: Texts::new(hash),
+            syncs: Syncs::new(hash),
             directory: Directory::default(),
             plan,
             loads: Loads::default(),
@@ -165,10 +173,9 @@ impl<P: Plan> Switch<P> {
             Input::Scripts(scripts) => self.load(now, scripts, out),
             Input::Restored(kept) => self.restored(now, kept),
             Input::Watched(it) => self.watched_before(now, it),
-            Input::Ask { ticket, question } => {
-                let answer = self.asked(now, question, out);
-                out.push(Output::Told { ticket, answer });
-            }
+            Input::Text(it) => self.text_restored(it),
+            Input::TextKept { id, kept } => self.text_kept(now, id, kept, out),
+            Input::Ask { ticket, question } => self.asked(now, ticket, question, out),
             Input::Behind(behind) => self.behind = behind,
             Input::Overloaded(overloaded) => self.gate.defence.overload(overloaded),
             Input::Ports { thread, ports } => self.ports.offer(thread, ports),
@@ -192,6 +199,8 @@ impl<P: Plan> Switch<P> {
         self.trunks_due(now, out);
         self.keep_alive(now);
         self.tell_resumed(now);
+        self.texts_due(now, out);
+        self.syncs_due(now, out);
         self.plan.handle_timeout(now);
         self.settle(now, start, out);
     }
@@ -207,6 +216,8 @@ impl<P: Plan> Switch<P> {
             self.registrar.poll_timeout(),
             self.lamps.poll_timeout(),
             self.trunks.poll_timeout(),
+            self.texts.poll_timeout(),
+            self.syncs.poll_timeout(),
             self.plan.poll_timeout(),
         ];
         next.into_iter().flatten().min()
@@ -223,6 +234,7 @@ impl<P: Plan> Switch<P> {
             bindings: self.registrar.len(),
             subscriptions: self.endpoint.subscriptions(),
             leaving: self.trunks.leaving(),
+            texts: self.texts.len(),
             ports_free: self.ports.free(),
             ports: self.ports.offered(),
         }
@@ -235,6 +247,7 @@ impl<P: Plan> Switch<P> {
         let mut lit = start;
         loop {
             self.flush(out);
+            self.tell_turned(now, out);
             self.light(out.get(lit..).unwrap_or_default());
             lit = out.len();
             if let Some(event) = self.endpoint.events.pop_front() {
@@ -245,7 +258,11 @@ impl<P: Plan> Switch<P> {
                         self.registrar.alive(now.mono, flow, phone, &branch);
                     }
                     Event::Subscription(id, event) => self.subscription_event(now, id, event, out),
-                    Event::Answered(ask, reply) => self.carrier_answered(now, ask, reply, out),
+                    Event::Answered(ask, reply) => {
+                        self.text_answered(now, ask, &reply, out);
+                        self.sync_answered(ask, &reply, out);
+                        self.carrier_answered(now, ask, reply, out);
+                    }
                 }
                 continue;
             }

@@ -508,6 +508,7 @@ impl House {
                 Output::Told { answer, .. } => self.answers.push(answer),
                 Output::Fact(_)
                 | Output::Watch { .. }
+                | Output::Text { .. }
                 | Output::Traced(_)
                 | Output::Trusted { .. }
                 | Output::Connect(_)

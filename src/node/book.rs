@@ -12,12 +12,12 @@ use std::sync::mpsc::TrySendError;
 use std::time::Duration;
 
 use crate::base::{CallId, Mono, Now, Wall};
-use crate::call::Fact;
 use crate::call::event::What;
+use crate::call::{Fact, KeptText};
 use crate::directory::{ExtensionId, TenantId};
 use crate::sip::registrar::Kept;
 use crate::sip::subscribe;
-use crate::store::{Change, Registration, Subscription};
+use crate::store::{Change, Registration, StoredText, Subscription, TextChange};
 
 use super::flows;
 use super::keeper::{Job, Keeper};
@@ -43,6 +43,9 @@ pub(super) struct Book {
     facts_due: Option<Mono>,
     phones: Vec<Change>,
     phones_due: Option<Mono>,
+    /// Texts, whose senders wait: they are handed over at once.
+    texts: Vec<TextChange>,
+    texts_due: Option<Mono>,
     /// Calls of which an answer is among the facts, noted in this turn and in earlier ones.
     answered_now: Vec<CallId>,
     answered: BTreeSet<CallId>,
@@ -58,6 +61,8 @@ impl Book {
             facts_due: None,
             phones: Vec::new(),
             phones_due: None,
+            texts: Vec::new(),
+            texts_due: None,
             answered_now: Vec::new(),
             answered: BTreeSet::new(),
             lost: 0,
@@ -144,6 +149,30 @@ impl Book {
         self.keep(now.mono, change.unwrap_or(gone));
     }
 
+    /// Takes down that a text is to wait, or does not any more. The switch bounds how many there are.
+    pub(super) fn text(
+        &mut self,
+        now: Mono,
+        (tenant, extension): (TenantId, ExtensionId),
+        id: u64,
+        kept: Option<KeptText>,
+    ) {
+        self.texts.push(match kept {
+            Some(it) => TextChange::Put(StoredText {
+                id,
+                tenant,
+                extension,
+                from: it.from,
+                from_name: it.from_name,
+                at: it.at,
+                kind: it.kind,
+                body: it.body.to_vec(),
+            }),
+            None => TextChange::Gone { tenant, id },
+        });
+        self.texts_due.get_or_insert(now);
+    }
+
     fn keep(&mut self, now: Mono, change: Change) {
         self.phones.push(change);
         let is_due = self.phones.len() >= PHONES_GROUP;
@@ -176,14 +205,23 @@ impl Book {
                 self.phones_due = Some(now + OFFER_AGAIN);
             }
         }
+        if self.texts_due.is_some_and(|at| at <= now) {
+            let job = Job::Texts(std::mem::take(&mut self.texts));
+            self.texts_due = None;
+            if let Err(TrySendError::Full(Job::Texts(texts))) = self.keeper.jobs.try_send(job) {
+                self.texts = texts;
+                self.texts_due = Some(now + OFFER_AGAIN);
+            }
+        }
         self.answered.extend(self.answered_now.drain(..));
-        [self.facts_due, self.phones_due].into_iter().flatten().min()
+        [self.facts_due, self.phones_due, self.texts_due].into_iter().flatten().min()
     }
 
     /// Nothing more will be noted: hands over what there is, whatever its time.
     pub(super) fn close(&mut self, now: Mono) {
         self.facts_due = self.facts_due.map(|_| now);
         self.phones_due = self.phones_due.map(|_| now);
+        self.texts_due = self.texts_due.map(|_| now);
         self.hand_over(now);
     }
 

@@ -38,6 +38,17 @@ fn words(what: &What) -> String {
         What::Expired { extension, contact } => {
             format!("registration of {extension:?} at {contact:?} ran out")
         }
+        What::Reachable { extension, contact, reachable: true } => {
+            format!("{extension:?} answers again at {contact:?}")
+        }
+        What::Reachable { extension, contact, reachable: false } => {
+            format!("{extension:?} does not answer any more at {contact:?}")
+        }
+        What::Text { from, to, status: 200 } => format!("{from:?} wrote to {to:?}"),
+        What::Text { from, to, status: 202 } => format!("{from:?} wrote to {to:?}, who is away"),
+        What::Text { from, to, status } => {
+            format!("{from:?} wrote to {to:?} and was refused: {status}")
+        }
         What::Began { leg, from, to, sip_call_id, generation } => {
             format!(
                 "began: {from:?} calls {to:?} on leg {leg}, Call-ID {sip_call_id:?}, \

@@ -7,7 +7,7 @@
 //!
 //! [`Book`]: super::book::Book
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -20,7 +20,7 @@ use crate::base::Mono;
 use crate::call::{Answer, Fact, Input, Question, Ticket};
 use crate::directory::TenantId;
 use crate::rest::{Api, Finish, Reply, Request, Response, Sight};
-use crate::store::{Change, Store};
+use crate::store::{Change, Store, TextChange};
 
 use super::book::{BEHIND, FACTS_GROUP};
 use super::clock::Clock;
@@ -66,8 +66,10 @@ pub(super) struct Desk {
     counter: Arc<Counter>,
     facts: Vec<Fact>,
     phones: Vec<Change>,
+    texts: Vec<TextChange>,
     facts_due: Option<Mono>,
     phones_due: Option<Mono>,
+    texts_due: Option<Mono>,
 }
 
 /// What a request has come to.
@@ -88,6 +90,8 @@ pub(super) enum Job {
     Facts(Vec<Fact>),
     /// To write which phones there are.
     Phones(Vec<Change>),
+    /// To write which texts wait, and to tell the switch when that is durable.
+    Texts(Vec<TextChange>),
     /// To answer a request.
     Request(Box<Request>, oneshot::Sender<Served>),
     /// To write everything and say so.
@@ -111,8 +115,10 @@ pub(super) fn new(clock: Clock, store: Store, api: Api, switch: Post<Input>) -> 
         counter,
         facts: Vec::new(),
         phones: Vec::new(),
+        texts: Vec::new(),
         facts_due: None,
         phones_due: None,
+        texts_due: None,
     };
     (keeper, desk)
 }
@@ -121,7 +127,7 @@ pub(super) fn new(clock: Clock, store: Store, api: Api, switch: Post<Input>) -> 
 pub(super) fn run(mut desk: Desk) -> io::Result<()> {
     let mut closed = None;
     while closed.is_none() {
-        let due = [desk.facts_due, desk.phones_due].into_iter().flatten().min();
+        let due = [desk.facts_due, desk.phones_due, desk.texts_due].into_iter().flatten().min();
         let first = match due {
             None => desk.jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
             Some(at) => desk.jobs.recv_timeout(at - desk.clock.mono()),
@@ -144,9 +150,13 @@ pub(super) fn run(mut desk: Desk) -> io::Result<()> {
         if desk.phones_due.is_some_and(|at| at <= now) {
             desk.write_phones();
         }
+        if desk.texts_due.is_some_and(|at| at <= now) {
+            desk.write_texts();
+        }
     }
     while !desk.facts.is_empty() && desk.write_facts() {}
     desk.write_phones();
+    desk.write_texts();
     _ = closed.map(|it| it.try_send(()));
     Ok(())
 }
@@ -206,6 +216,10 @@ impl Desk {
             Job::Phones(phones) => {
                 self.phones.extend(phones);
                 self.phones_due.get_or_insert(now);
+            }
+            Job::Texts(texts) => {
+                self.texts.extend(texts);
+                self.texts_due.get_or_insert(now);
             }
             Job::Request(request, reply) => {
                 let served = self.serve(&request);
@@ -273,5 +287,29 @@ impl Desk {
                 self.phones_due = Some(self.clock.mono() + AGAIN);
             }
         }
+    }
+
+    /// All that came since the last time share a transaction. What is new and cannot be written is
+    /// refused, for its sender waits; what is over is tried again.
+    fn write_texts(&mut self) {
+        self.texts_due = None;
+        if self.texts.is_empty() {
+            return;
+        }
+        let kept = self.store.write_texts(&self.texts).unwrap_or_else(|e| {
+            tracing::error!("{} texts cannot be written: {e}", self.texts.len());
+            self.texts_due = Some(self.clock.mono() + AGAIN);
+            Vec::new()
+        });
+        let failed = self.texts_due.is_some();
+        let kept: BTreeSet<u64> = kept.into_iter().collect();
+        for change in &self.texts {
+            let TextChange::Put(it) = change else { continue };
+            let input = Input::TextKept { id: it.id, kept: kept.contains(&it.id) };
+            self.switch.put_patiently(input);
+        }
+        self.switch.ring();
+        self.texts.retain(|it| failed && matches!(it, TextChange::Gone { .. }));
+        self.texts_due = self.texts_due.filter(|_| !self.texts.is_empty());
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::base::{Rng, Wall};
 use crate::call::plan::Generation;
-use crate::call::{self, Input, KeptWatch, Scripts, Source, Switch};
+use crate::call::{self, Input, KeptText, KeptWatch, Scripts, Source, Switch};
 use crate::config::{Settings, Wrong};
 use crate::directory::{Delta, ExtensionId};
 use crate::lua::{Limits, LuaPlan};
@@ -329,6 +329,19 @@ fn provisioned(
                 left: Duration::from_micros(it.expires.0.saturating_sub(now.0)),
             },
         }))
+    }));
+    let texts = store.read().texts().map_err(about)?;
+    inputs.extend(texts.into_iter().map(|it| {
+        Input::Text(KeptText {
+            id: it.id,
+            tenant: it.tenant,
+            extension: it.extension,
+            from: it.from,
+            from_name: it.from_name,
+            at: it.at,
+            kind: it.kind,
+            body: it.body.into(),
+        })
     }));
     Ok(inputs)
 }

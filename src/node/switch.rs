@@ -284,6 +284,9 @@ impl Desk {
                 Output::Watch { tenant, extension, name, kept } => {
                     self.book.watch(now, (tenant, extension), name, kept);
                 }
+                Output::Text { tenant, extension, id, kept } => {
+                    self.book.text(now.mono, (tenant, extension), id, kept);
+                }
                 Output::Told { ticket, answer } => self.counter.bring(ticket, answer),
                 Output::Traced(_) => {}
             }

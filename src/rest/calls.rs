@@ -59,7 +59,10 @@ pub(super) fn own_house(asked: &Asked<'_>) -> Result<(), Problem> {
     if asked.grant.tenant == TenantId::FIRST { Ok(()) } else { Err(Problem::not_found()) }
 }
 
-fn ask(question: Question, finish: impl FnOnce(Answer) -> Response + Send + 'static) -> Reply {
+pub(super) fn ask(
+    question: Question,
+    finish: impl FnOnce(Answer) -> Response + Send + 'static,
+) -> Reply {
     Reply::Then { deltas: Vec::new(), question, finish: Finish::new(finish) }
 }
 
@@ -109,6 +112,6 @@ fn phone(it: &PhoneSeen, now: Wall) -> Json {
     ])
 }
 
-fn unexpected() -> Response {
+pub(super) fn unexpected() -> Response {
     Problem::new(Code::Internal, "the switch has answered another question").response()
 }

@@ -1,10 +1,11 @@
 //! `/api/v1/sip/extensions`.
 
+use super::calls::{ask, own_house, unexpected};
 use super::json::Json;
 use super::page::Page;
 use super::problem::{FieldProblem, Problem};
 use super::{Asked, Finish, Reply, Response, fields, moment};
-use crate::call::Question;
+use crate::call::{Answer, Question};
 use crate::directory::{
     CONTACTS_MAX, ChangeExtension, Delta, DomainId, Extension, ExtensionId, FieldError, Fields,
     Kind, NewExtension, Uuid,
@@ -103,6 +104,21 @@ pub(super) fn config(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> 
         ("domain", Json::text(server)),
     ]);
     Ok(Reply::Now(Response::new(200, &body)))
+}
+
+/// Its phones are asked to read their settings again.
+pub(super) fn sync(asked: &mut Asked<'_>, id: &str) -> Result<Reply, Problem> {
+    own_house(asked)?;
+    let question = Question::Sync(find(asked, id)?.it.id);
+    Ok(ask(question, |answer| match answer {
+        Answer::Synced(Some((phones, took))) => {
+            let count = |it: usize| Json::Int(i64::try_from(it).unwrap_or(i64::MAX));
+            let body = Json::object([("phones", count(phones)), ("took", count(took))]);
+            Response::new(200, &body)
+        }
+        Answer::Synced(None) => Problem::not_found().response(),
+        _ => unexpected(),
+    }))
 }
 
 /// The name in JSON of a field of the directory.

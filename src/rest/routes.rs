@@ -81,6 +81,9 @@ pub(super) const ROUTES: &[Route] = routes! {
         "Changes all fields: those that are not sent get their defaults, but for the password."
     DELETE "sip/trunks/{id}" Write One(trunks::delete) JSON
         "Deletes it: its calls go on, new ones do not begin, and we leave the carrier's registrar."
+    POST "sip/extensions/{id}/sync" Write One(extensions::sync) JSON
+        "Asks its phones to read their settings again (NOTIFY, `check-sync;reboot=false`); the answer \
+         says how many there are (`phones`) and how many took it (`took`)."
     GET "registrations" Read All(calls::registrations) JSON
         "The phones that are registered, in pages."
     GET "calls" Read All(calls::list) JSON

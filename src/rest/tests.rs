@@ -85,6 +85,7 @@ fn settled(reply: Reply) -> Response {
             Question::Settled => Answer::Settled,
             Question::Calls { .. } => Answer::Calls(Vec::new(), 0),
             Question::Call(_) | Question::HangUp(_) => Answer::Call(None),
+            Question::Sync(_) => Answer::Synced(Some((2, 1))),
             Question::Phones { .. } => Answer::Phones(Vec::new(), 0),
         }),
         Reply::Look(sight) => {

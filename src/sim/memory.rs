@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::base::Mono;
-use crate::call::{Input, KeptWatch, Output};
+use crate::call::{Input, KeptText, KeptWatch, Output};
 use crate::directory::{Delta, Extension, ExtensionId};
 use crate::sip::registrar::Kept;
 use crate::sip::subscribe;
@@ -14,6 +14,7 @@ use crate::sip::subscribe;
 pub(super) struct Memory {
     extensions: BTreeMap<ExtensionId, Extension>,
     phones: BTreeMap<(ExtensionId, String), (Mono, Kept)>,
+    texts: Vec<KeptText>,
     watches: BTreeMap<String, (Mono, ExtensionId, subscribe::Kept)>,
 }
 
@@ -50,6 +51,8 @@ impl Memory {
                     None => self.watches.remove(name),
                 };
             }
+            Output::Text { kept: Some(text), .. } => self.texts.push(text.clone()),
+            Output::Text { id, kept: None, .. } => self.texts.retain(|it| it.id != *id),
             _ => {}
         }
     }
@@ -67,6 +70,7 @@ impl Memory {
             let kept = subscribe::Kept { left: left(*at, it.left)?, ..it.clone() };
             Some(Input::Watched(KeptWatch { subscriber, kept }))
         }));
+        inputs.extend(self.texts.iter().cloned().map(Input::Text));
         inputs
     }
 }

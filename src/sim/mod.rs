@@ -33,7 +33,7 @@ pub mod voice;
 mod world;
 
 pub use carrier::{Carrier, Manner, Names};
-pub use world::{Config, Eavesdropper, Inspector, Meddler, World};
+pub use world::{Config, Disk, Eavesdropper, Inspector, Meddler, World};
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ mod early;
 mod refreshing;
 mod served;
 mod session;
+mod texting;
 mod transferring;
 mod watching;
 
@@ -34,6 +35,7 @@ pub use behaviour::{
     Asks, Behaviour, Early, Hold, Later, Leaves, Nat, Offers, Reliable, Reply, Session as Timer,
 };
 pub use call::{Call, Ending, Phase, Side};
+pub use texting::{Heard, Written};
 pub use transferring::Sent;
 pub use watching::{Note, Watch};
 
@@ -46,6 +48,8 @@ pub struct Phone {
     pub behaviour: Behaviour,
     /// How its registration stands.
     pub registered: Registered,
+    /// How often it was asked to read its settings again.
+    pub synced: u64,
     /// Messages that made no sense to it.
     pub puzzled: u64,
     /// Final responses of its own that nobody acknowledged.
@@ -63,6 +67,8 @@ pub struct Phone {
     watches: Vec<Watch>,
     /// Whose place its next call is to take.
     replaces: Option<String>,
+    sent: Vec<Written>,
+    heard: Vec<Heard>,
 }
 
 /// Who a phone is.
@@ -76,6 +82,8 @@ pub struct Identity {
     pub voice: Voice,
     /// Where it is.
     pub address: SocketAddr,
+    /// Where it believes to be, when a router hides its address from it.
+    pub inside: Option<SocketAddr>,
     /// Whom it sends its requests to.
     pub server: SocketAddr,
 }
@@ -140,6 +148,7 @@ impl Phone {
             identity,
             behaviour,
             registered: Registered::No,
+            synced: 0,
             puzzled: 0,
             unacknowledged: 0,
             astray: 0,
@@ -152,6 +161,8 @@ impl Phone {
             calls: Vec::new(),
             watches: Vec::new(),
             replaces: None,
+            sent: Vec::new(),
+            heard: Vec::new(),
         }
     }
 
@@ -296,7 +307,8 @@ impl Phone {
             Purpose::Register => {
                 self.register_again(now + Duration::from_secs(5));
             }
-            Purpose::Cancel(_) | Purpose::Subscribe(_) | Purpose::Prack(_) | Purpose::Refer(_) => {}
+            Purpose::Cancel(_) | Purpose::Subscribe(_) | Purpose::Prack(_) => {}
+            Purpose::Refer(_) | Purpose::Text(_) => {}
             Purpose::Invite(nth) | Purpose::Update(nth) => self.end(nth, Ending::Lost),
             Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
         }
@@ -337,6 +349,7 @@ impl Phone {
                     Purpose::Cancel(_) | Purpose::Prack(_) => {}
                     Purpose::Update(nth) => self.conclude_update(now, nth, response, status, out),
                     Purpose::Refer(nth) => self.sent(now, nth, status, out),
+                    Purpose::Text(nth) => self.sent[nth].status = Some(status),
                     Purpose::Subscribe(nth) => self.watched(now, nth, response, status),
                 }
             }
@@ -405,6 +418,9 @@ impl Phone {
             Purpose::Subscribe(nth) => {
                 (self.identity.server, branch.clone(), self.write_subscribe(nth, &branch))
             }
+            Purpose::Text(nth) => {
+                (self.identity.server, branch.clone(), self.write_text(nth, &branch))
+            }
             Purpose::Cancel(nth) => {
                 // RFC 3261 §9.1: a CANCEL has the branch of what it cancels.
                 let branch = self.calls[nth].dialog.invite.0.clone();
@@ -447,7 +463,7 @@ impl Phone {
 impl Identity {
     /// Where it is to be reached.
     pub fn contact(&self) -> String {
-        format!("sip:{}@{}", self.number, self.address)
+        format!("sip:{}@{}", self.number, self.inside.unwrap_or(self.address))
     }
 
     /// Begins a request.

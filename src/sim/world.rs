@@ -25,6 +25,10 @@ use super::voice::Voice;
 pub struct World {
     /// Everything that the switch told for keeps.
     pub facts: Vec<Fact>,
+    /// What the switch has answered to questions.
+    pub answers: Vec<Answer>,
+    /// What becomes of texts that are to be written down.
+    pub disk: Disk,
     /// What happened.
     pub trace: Trace,
     /// What the engine remembers of its calls, when somebody wants to read what happened.
@@ -51,8 +55,6 @@ pub struct World {
     /// What name servers know.
     pub names: Names,
     carriers: Vec<Carrier>,
-    /// The last answer of the switch.
-    told: Option<Answer>,
     inspector: Option<Inspector>,
     eavesdropper: Option<Eavesdropper>,
     meddler: Option<Meddler>,
@@ -72,6 +74,17 @@ pub struct Config {
     pub traced: bool,
     /// How many RTP ports the switch has: each is the first of a pair.
     pub ports: u16,
+}
+
+/// How it goes with what is to be durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Disk {
+    /// As fast as thought.
+    Works,
+    /// It is refused.
+    Full,
+    /// Nobody knows yet.
+    Stuck,
 }
 
 /// Reads every SIP message that sets out.
@@ -114,6 +127,8 @@ impl World {
     fn new(config: Config, mut rng: Rng, house: Option<House>) -> Self {
         Self {
             facts: Vec::new(),
+            answers: Vec::new(),
+            disk: Disk::Works,
             trace: if config.traced { Trace::kept() } else { Trace::default() },
             ring: Ring::new(if config.traced { RING_BYTES } else { 0 }),
             now: Mono::ZERO,
@@ -130,7 +145,6 @@ impl World {
             provisioned: 0,
             names: Names::default(),
             carriers: Vec::new(),
-            told: None,
             inspector: None,
             eavesdropper: None,
             meddler: None,
@@ -192,6 +206,7 @@ impl World {
             password: password.to_owned(),
             voice: Voice::nth(nth as u8),
             address: home(nth),
+            inside: None,
             server: door(),
         };
         self.phones.push(Phone::new(identity, behaviour, self.rng.fork()));
@@ -245,7 +260,7 @@ impl World {
     /// When there is no switch.
     pub fn ask(&mut self, question: Question) -> Answer {
         self.tell(Input::Ask { ticket: Ticket(0), question });
-        self.told.take().expect("a switch answers at once")
+        self.answers.pop().expect("a switch answers at once")
     }
 
     /// The power fails and comes back: another switch, with this dial plan, that knows what a store
@@ -302,6 +317,17 @@ impl World {
     /// A phone watches a number; see [`Phone::watch`].
     pub fn watch(&mut self, phone: usize, number: &str, package: &str) {
         self.with(phone, |phone, now, out| phone.watch(now, number, package, 3600, out));
+    }
+
+    /// A phone is behind a router from now on, and does not know its own address.
+    pub fn hide(&mut self, phone: usize) {
+        let inside = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 168, 1, 2)), 5060);
+        self.phones[phone].identity.inside = Some(inside);
+    }
+
+    /// A phone sends a text; see [`Phone::text`].
+    pub fn text(&mut self, phone: usize, number: &str, kind: &str, body: &[u8]) {
+        self.with(phone, |phone, now, out| phone.text(now, number, kind, body, out));
     }
 
     /// A phone gives up watching everything.
@@ -553,7 +579,11 @@ impl World {
         }
         for output in wanted.drain(..) {
             self.ring.done(now(self.now), &output);
-            self.memory.done(self.now, &output);
+            let is_lost =
+                self.disk != Disk::Works && matches!(output, Output::Text { kept: Some(_), .. });
+            if !is_lost {
+                self.memory.done(self.now, &output);
+            }
             self.carry_out_one(output);
         }
         if let Some(house) = &mut self.house {
@@ -581,11 +611,16 @@ impl World {
                 let flow = Flow { transport, local: door(), remote };
                 self.tell(Input::Disconnected { flow });
             }
-            Output::Trusted { .. }
+            Output::Text { id, kept: Some(_), .. } if self.disk != Disk::Stuck => {
+                let kept = self.disk == Disk::Works;
+                self.tell(Input::TextKept { id, kept });
+            }
+            Output::Text { .. }
+            | Output::Trusted { .. }
             | Output::Close { .. }
             | Output::Phone { .. }
             | Output::Watch { .. } => {}
-            Output::Told { answer, .. } => self.told = Some(answer),
+            Output::Told { answer, .. } => self.answers.push(answer),
             Output::Fact(fact) => {
                 self.trace.note(self.now, "fact", format_args!("{:?} {:?}", fact.call, fact.what));
                 self.facts.push(fact);

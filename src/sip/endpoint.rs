@@ -27,7 +27,7 @@ use crate::base::{AskId, LegId, Map, Mono, Rng, SubId, Timers};
 
 /// The methods we understand, as Allow says it.
 pub const ALLOW: &str =
-    "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, REFER, REGISTER, SUBSCRIBE";
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, REFER, MESSAGE, REGISTER, SUBSCRIBE";
 
 /// How much longer than a stranger's request its answer may be.
 const AMPLIFICATION_MAX: usize = 2;
@@ -90,6 +90,13 @@ pub struct Request {
     pub message: Message,
     /// Where it came from.
     pub flow: Flow,
+}
+
+/// A request that waits for its answer.
+#[derive(Debug)]
+pub struct Held {
+    tx: TxId,
+    request: Request,
 }
 
 /// The name of a transaction.
@@ -205,11 +212,35 @@ impl Endpoint {
 
     /// Opens a transaction for a request that is not an INVITE and answers it with these bytes.
     pub(super) fn respond_with(&mut self, now: Mono, request: &Request, status: u16, bytes: Bytes) {
+        let id = self.open_server(request);
+        self.reply(now, id, status, bytes);
+    }
+
+    /// Opens a transaction for a request that is not an INVITE, to be answered with
+    /// [`Self::reply_held`]: soon, for its sender gives up after 64*T1.
+    pub fn hold(&mut self, request: &Request) -> Held {
+        Held { tx: self.open_server(request), request: request.clone() }
+    }
+
+    /// Answers a request that was held.
+    pub fn reply_held(
+        &mut self,
+        now: Mono,
+        held: Held,
+        status: u16,
+        more: impl FnOnce(Writer) -> Writer,
+    ) {
+        let Held { tx, request } = held;
+        let tag = self.rng.token();
+        let reply = Writer::reply(&request.message, status, request.flow.remote, Some(&tag));
+        self.reply(now, tx, status, more(reply).finish());
+    }
+
+    fn open_server(&mut self, request: &Request) -> TxId {
         let reliable = request.flow.transport.is_reliable();
         let machine = Machine::Server(server::Server::new(self.timing, reliable));
         let key = server_key(&request.message);
-        let id = self.open(machine, key, request.flow, Owner::Nobody, Bytes::new());
-        self.reply(now, id, status, bytes);
+        self.open(machine, key, request.flow, Owner::Nobody, Bytes::new())
     }
 
     /// Fires every timer that has fallen due.
@@ -383,6 +414,12 @@ impl Endpoint {
     pub fn address(&self, flow: Flow) -> std::net::SocketAddr {
         let ip = self.advertise.unwrap_or(flow.local.ip());
         std::net::SocketAddr::new(ip, flow.local.port())
+    }
+
+    /// The same as the host of an address of ours.
+    pub(super) fn host(&self, flow: Flow) -> String {
+        let ip = self.address(flow).ip();
+        if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
     }
 
     fn open(

@@ -19,9 +19,10 @@ pub mod registrar;
 pub mod resolve;
 pub mod stream;
 pub mod subscribe;
+pub mod text;
 pub mod tx;
 
 pub use connections::Wanted;
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Held};
 pub use flow::{Connection, Flow, Transport};
 pub use identity::Identities;

@@ -44,6 +44,8 @@ pub struct Registrar {
     /// When each phone is to be asked whether it is there, or has missed its answer.
     asks: Timers<u64>,
     pace: Bucket,
+    /// Phones that are out of reach, or there again, and of whom nobody was told.
+    turned: Vec<(String, String, bool)>,
     last: u64,
 }
 
@@ -120,6 +122,7 @@ impl Registrar {
             expiry: Timers::new(),
             asks: Timers::new(),
             pace: Bucket::default(),
+            turned: Vec::new(),
             last: 0,
         }
     }

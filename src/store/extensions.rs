@@ -86,7 +86,7 @@ impl Store {
         })
     }
 
-    /// Deletes an extension and its registrations; its number is free again.
+    /// Deletes an extension, its registrations and what waits for it; its number is free again.
     ///
     /// # Errors
     /// When the tenant has no such extension.
@@ -107,6 +107,8 @@ impl Store {
             }
             let bindings = "DELETE FROM registration WHERE tenant_id = ?1 AND extension_id = ?2";
             write.db.prepare_cached(bindings)?.execute((tenant, id))?;
+            let texts = "DELETE FROM text WHERE tenant_id = ?1 AND extension_id = ?2";
+            write.db.prepare_cached(texts)?.execute((tenant, id))?;
             Ok(())
         })
     }

@@ -76,6 +76,8 @@ impl Entry {
         Some(match &fact.what {
             What::Registered { .. }
             | What::Refreshed { .. }
+            | What::Reachable { .. }
+            | What::Text { .. }
             | What::Expired { .. }
             | What::ScriptsLoaded { .. }
             | What::ScriptsRefused { .. } => return None,

@@ -37,6 +37,7 @@ mod seal;
 mod search;
 mod subscriptions;
 mod tenants;
+mod texts;
 mod trunks;
 mod users;
 mod value;
@@ -57,6 +58,7 @@ pub use seal::Key;
 pub use search::Wanted;
 pub use subscriptions::Subscription;
 pub use tenants::{Domain, First};
+pub use texts::{StoredText, TextChange};
 pub use users::User;
 
 /// The file, for the one who writes.

@@ -15,6 +15,7 @@ const SCHEMA: &[&str] = &[
     include_str!("schema/002.sql"),
     include_str!("schema/003.sql"),
     include_str!("schema/004.sql"),
+    include_str!("schema/005.sql"),
 ];
 /// How long a query waits for another process, such as a backup.
 const BUSY: Duration = Duration::from_secs(5);

@@ -6,6 +6,7 @@ mod keys;
 mod registrations;
 mod scope;
 mod search;
+mod texts;
 mod trunks;
 
 use std::path::PathBuf;

@@ -13,6 +13,7 @@ mod modify;
 mod reader;
 mod scripts;
 mod storm;
+mod texts;
 mod transfer;
 mod trunks;
 mod two_phones;

@@ -249,6 +249,20 @@ impl Peer {
         self.try_ask(&with_body(request(next(), &proof), ""))?.status()
     }
 
+    /// Sends an instant message of this type as one of the known extensions; returns its final status.
+    pub(crate) fn try_text(&mut self, which: usize, number: &str, kind: &str) -> Option<u16> {
+        let (own, password) = EXTENSIONS[which];
+        let uri = format!("sip:{number}@{}", self.there);
+        let request = |cseq, more: &str| {
+            let more = format!("Content-Type: {kind}\r\n{more}");
+            text("MESSAGE", &uri, cseq, own, &format!("<{uri}>"), &more)
+                + "Content-Length: 5\r\n\r\nhello"
+        };
+        let challenge = self.try_ask(&request(next(), ""))?;
+        let proof = challenge.authorize(own, password, "MESSAGE", &uri)?;
+        self.try_ask(&request(next(), &proof))?.status()
+    }
+
     /// Calls a number as one of the known extensions, until the call is taken up.
     #[track_caller]
     pub(crate) fn invite(&mut self, which: usize, number: &str) {

@@ -85,6 +85,7 @@ impl Seat {
             password: password.to_owned(),
             voice: Voice::nth(nth as u8),
             address: sip.local_addr().unwrap(),
+            inside: None,
             server,
         };
         let rng = Rng::from_seed(u64::from(id) * 2 + nth as u64);

@@ -168,6 +168,8 @@ fn words(trace: &Trace, entry: &Entry) -> Option<String> {
         Entry::Fact(fact) => match fact {
             What::Registered { .. }
             | What::Refreshed { .. }
+            | What::Reachable { .. }
+            | What::Text { .. }
             | What::Expired { .. }
             | What::ScriptsLoaded { .. }
             | What::ScriptsRefused { .. }

@@ -87,6 +87,7 @@ impl Ring {
             | Output::Close { .. }
             | Output::Phone { .. }
             | Output::Watch { .. }
+            | Output::Text { .. }
             | Output::Told { .. } => {}
         }
     }

@@ -45,6 +45,8 @@ pub struct Behaviour {
     pub nat: Option<Nat>,
     /// The codecs it knows, its favourite first.
     pub codecs: Vec<Codec>,
+    /// What it says to an instant message.
+    pub texts: u16,
     /// For how long it registers. It refreshes after half of what it was granted.
     pub expires: Duration,
 }
@@ -190,6 +192,7 @@ impl Default for Behaviour {
             leaves: Leaves::default(),
             nat: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
+            texts: 200,
             expires: Duration::from_secs(600),
         }
     }

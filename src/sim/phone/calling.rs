@@ -310,6 +310,10 @@ impl Phone {
                 let status = self.note(now, &request);
                 self.say(now, this, status, None, out);
             }
+            (Method::Message, _) => {
+                let status = self.take_text(now, &request);
+                self.say(now, this, status, None, out);
+            }
             (Method::Invite | Method::Bye | Method::Prack, _) => {
                 self.say(now, this, 481, None, out)
             }

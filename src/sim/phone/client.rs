@@ -37,6 +37,7 @@ pub(super) enum Purpose {
     Update(usize),
     Subscribe(usize),
     Refer(usize),
+    Text(usize),
 }
 
 /// What a response is to the request.
@@ -159,6 +160,7 @@ impl Purpose {
             Self::Update(_) => Method::Update,
             Self::Subscribe(_) => Method::Subscribe,
             Self::Refer(_) => Method::Refer,
+            Self::Text(_) => Method::Message,
         }
     }
 }

@@ -16,8 +16,8 @@
 //! known; while all strangers' bucket is empty a phone at a new address has to ask again, which phones
 //! do by themselves (RFC 3261 §17.1.2.2).
 //!
-//! Whoever has proved who it is has limits of its account: registrations and calls a second, calls at
-//! once, connections. How wrong passwords are slowed stands in [`super::auth`].
+//! Whoever has proved who it is has limits of its account: registrations, calls and instant
+//! messages a second, calls at once, connections. How wrong passwords are slowed stands in [`super::auth`].
 //!
 //! All tables are bounded ([`Recent`]): what has rested longest is forgotten, which is never worse than
 //! a full bucket. Known sources come only from right digests, so strangers cannot push them out.
@@ -49,6 +49,7 @@ pub struct Defence {
     refusals: Bucket,
     registers: Recent<String, Bucket>,
     calls: Recent<String, Bucket>,
+    texts: Recent<String, Bucket>,
     overloaded: bool,
     turned_away: TurnedAway,
 }
@@ -92,6 +93,7 @@ impl Defence {
             refusals: Bucket::default(),
             registers: Recent::new(hash, ACCOUNTS_MAX),
             calls: Recent::new(hash, ACCOUNTS_MAX),
+            texts: Recent::new(hash, ACCOUNTS_MAX),
             overloaded: false,
             turned_away: TurnedAway::default(),
         }
@@ -158,6 +160,13 @@ impl Defence {
         may
     }
 
+    /// Whether an account may send one more instant message now.
+    pub fn may_text(&mut self, now: Mono, account: &str) -> bool {
+        let may = self.texts.entry(account.to_owned(), Bucket::default).take(now, TEXTS);
+        self.turned_away.refused += u64::from(!may);
+        may
+    }
+
     /// More comes in than can be served, or does not any more. Until then there are no new calls, and
     /// strangers wait; running calls and known phones' registrations go on.
     pub const fn overload(&mut self, overloaded: bool) {
@@ -213,6 +222,8 @@ fn is_scanner(request: &Request) -> bool {
 const ALL_STRANGERS: Rate = Rate::per_second(2_000, 4_000);
 /// A phone that is known: many times what the busiest desk sends.
 const PHONE: Rate = Rate::per_second(20, 100);
+/// Instant messages of an account: faster than anybody types, for a while.
+const TEXTS: Rate = Rate::per_second(2, 30);
 /// 503s, to everybody together.
 const REFUSALS: Rate = Rate::per_second(500, 500);
 /// Sources of strangers that are remembered; 40 bytes each.

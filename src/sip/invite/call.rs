@@ -35,11 +35,9 @@ impl Endpoint {
     /// Sends an INVITE as this leg; returns its Call-ID.
     pub fn invite(&mut self, now: Mono, leg: LegId, it: Invitation<'_>) -> String {
         let flow = it.flow;
-        let host = self.address(flow).ip();
         let host = match it.outside {
             Some(outside) => outside.domain.clone(),
-            None if host.is_ipv6() => format!("[{host}]"),
-            None => host.to_string(),
+            None => self.host(flow),
         };
         let address = match it.from {
             ANONYMOUS => format!("<sip:{ANONYMOUS}@{NOWHERE}>"),
@@ -259,7 +257,7 @@ pub(super) fn copy(invite: &Message, method: Method) -> Writer {
 }
 
 /// A display name as a quoted string (§25.1).
-fn quoted(name: &str) -> String {
+pub(in crate::sip) fn quoted(name: &str) -> String {
     let mut it = String::from('"');
     for c in name.chars() {
         if matches!(c, '"' | '\\') {

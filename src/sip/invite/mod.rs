@@ -44,6 +44,7 @@ use prack::{Early, Provisional};
 use refer::Refer;
 use session::Session;
 
+pub(super) use call::quoted;
 pub use call::{ANONYMOUS, Invitation, NOWHERE};
 pub use prove::Outside;
 pub use refer::Referral;

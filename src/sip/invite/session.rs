@@ -55,7 +55,7 @@ impl Session {
         let asked = seconds(request, Name::SessionExpires);
         // §5: no answer is smaller than the Min-SE of the request; but nobody may ask for years.
         let least = min_se(request).unwrap_or(MIN_SE).clamp(MIN_SE, MOST);
-        let interval_s = asked.unwrap_or(USUAL).min(USUAL.max(least)).max(MIN_SE);
+        let interval_s = asked.unwrap_or(USUAL).clamp(MIN_SE, USUAL.max(least));
         let refresher = match refresher(request) {
             // §9, table 2: who does not support timers refreshes nothing.
             _ if !supports(request) => Refresher::Us,

@@ -57,7 +57,11 @@ impl Registrar {
         while let Some(id) = self.asks.pop(now) {
             let Some(entry) = self.bindings.get_mut(&id) else { continue };
             if entry.pulse.asked.take().is_some() {
+                let was_reachable = entry.pulse.is_reachable();
                 entry.pulse.missed = entry.pulse.missed.saturating_add(1).min(MISSED_MAX);
+                if was_reachable && !entry.pulse.is_reachable() {
+                    self.turned.push((entry.aor.clone(), entry.binding.contact.clone(), false));
+                }
                 if entry.pulse.missed == MISSED_MAX {
                     self.asks.set(id, Some(now + self.rules.keep_alive));
                     continue;
@@ -87,14 +91,26 @@ impl Registrar {
         else {
             return;
         };
+        if !pulse.is_reachable() {
+            self.turned.push((entry.aor.clone(), entry.binding.contact.clone(), true));
+        }
         (pulse.missed, pulse.round_trip) = (0, Some(now - at));
         let pause = self.rules.keep_alive.mul_f64(0.8) + share(id, self.rules.keep_alive / 5);
         self.asks.set(id, Some(at + pause));
     }
 
+    /// Takes what has turned since it was last asked: phones that have missed too many questions, and
+    /// those of them that are there again, each with its extension and contact.
+    pub fn turned(&mut self) -> Vec<(String, String, bool)> {
+        std::mem::take(&mut self.turned)
+    }
+
     /// A phone has registered: it is there, and will be asked whether it still is.
     pub(super) fn beats(&mut self, now: Mono, id: u64) {
         let Some(entry) = self.bindings.get_mut(&id) else { return };
+        if !entry.pulse.is_reachable() {
+            self.turned.push((entry.aor.clone(), entry.binding.contact.clone(), true));
+        }
         entry.pulse = Pulse { round_trip: entry.pulse.round_trip, ..Pulse::default() };
         let wants = !self.rules.keep_alive.is_zero() && is_behind_nat(&entry.binding);
         self.asks.set(id, wants.then(|| now + share(id, self.rules.keep_alive)));

@@ -6,6 +6,7 @@
 //! | `lamp` | who is on the phone, as dialog-info (RFC 4235) |
 //! | `presence` | whether somebody can be reached, as PIDF (RFC 3863, RFC 4480) |
 //! | `summary` | how many messages wait (RFC 3842) |
+//! | `sync` | phones are asked to read their settings again, without a subscription |
 //!
 //! The room above accepts a SUBSCRIBE by [`Endpoint::subscribe`] and says with [`Endpoint::stir`]
 //! that there is news. When a NOTIFY may leave it is asked for its text ([`Event::Due`]): never
@@ -15,6 +16,7 @@ pub mod lamp;
 pub mod package;
 pub mod presence;
 pub mod summary;
+mod sync;
 mod xml;
 
 use std::time::Duration;
