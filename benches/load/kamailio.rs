@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::pbx::{Cpu, scratch};
+use crate::pbx::{Cpu, free_address, scratch};
 use crate::sip::Message;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,7 @@ impl Kamailio {
             return Ok(None);
         }
         let directory = scratch("kamailio")?;
-        let sip = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let sip = free_address()?;
         let file = directory.join("kamailio.cfg");
         fs::write(&file, CONFIGURATION.replace("ADDRESS", &sip.to_string()))?;
         let said = File::create(directory.join("said"))?;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Error};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -43,7 +43,7 @@ impl Pbx {
     /// Starts it on the data of an earlier one.
     pub(crate) fn start_in(directory: PathBuf, variables: &[(&str, &str)]) -> io::Result<Self> {
         let said = File::create(directory.join("said"))?;
-        let sip = UdpSocket::bind("127.0.0.1:0")?.local_addr()?;
+        let sip = free_address()?;
         let binary = binary()?;
         let process = Command::new(&binary)
             .arg("serve")
@@ -182,6 +182,15 @@ impl Cpu {
             .collect();
         text.join(" ")
     }
+}
+
+/// An address that nobody has over UDP or TCP, below those that the system gives to connections.
+pub(crate) fn free_address() -> io::Result<SocketAddr> {
+    let start = std::process::id() % 4000;
+    (0..4000)
+        .map(|it| SocketAddr::from(([127, 0, 0, 1], 10_000 + ((start + it) % 4000) as u16)))
+        .find(|it| UdpSocket::bind(it).is_ok() && TcpListener::bind(it).is_ok())
+        .ok_or_else(|| Error::other("no port is free"))
 }
 
 /// A new directory of ours.

@@ -3,18 +3,20 @@
 use super::Output;
 use super::event::{By, What};
 use super::leg::{Call, Leg};
-use super::plan::{Plan, State, View, Way};
+use super::plan::{Plan, View, Way};
 use super::switch::{Switch, tell};
 use crate::base::{CallId, Cause, LegId, Now};
 use crate::sdp::Session;
 use crate::sip::auth::Verdict;
 use crate::sip::endpoint::{ALLOW, Request};
-use crate::sip::invite::{ANONYMOUS, NOWHERE};
+use crate::sip::invite::{
+    ANONYMOUS, MIN_SE, NOWHERE, Replaces, SUPPORTED, is_too_brief, unsupported,
+};
 use crate::sip::message::{Method, Name, Scheme, Uri, Writer};
 use crate::sip::registrar::Refused;
 
 /// The most calls at once; one more gets 503.
-const CALLS_MAX: usize = 10_000;
+pub(super) const CALLS_MAX: usize = 10_000;
 /// The hops that a request without Max-Forwards has (RFC 3261 §8.1.1.6).
 const HOPS: u32 = 70;
 
@@ -30,20 +32,17 @@ impl<P: Plan> Switch<P> {
         if matches!(uri, Some(Ok(Uri { scheme: Scheme::Other, .. }))) {
             return self.endpoint.reply_stateless(&request, 416, |it| it);
         }
-        // §8.2.2.3; nothing that we support may be required.
-        let unsupported: Vec<String> = message
-            .list(Name::Require)
-            .map(|it| String::from_utf8_lossy(it).into_owned())
-            .collect();
-        if !unsupported.is_empty() {
-            let tags = unsupported.join(", ");
+        if let Some(tags) = unsupported(message) {
             let more = |it: Writer| it.header(Name::Unsupported, tags);
             return self.endpoint.reply_stateless(&request, 420, more);
         }
         match method {
             Method::Options => {
-                let more =
-                    |it: Writer| it.header(Name::Allow, ALLOW).raw("Accept", b"application/sdp");
+                let more = |it: Writer| {
+                    it.header(Name::Allow, ALLOW)
+                        .header(Name::Supported, SUPPORTED)
+                        .raw("Accept", b"application/sdp")
+                };
                 self.endpoint.reply_stateless(&request, 200, more);
             }
             Method::Register => self.register(now, &request, out),
@@ -53,6 +52,12 @@ impl<P: Plan> Switch<P> {
                     self.subscribed(now, user, &request);
                 }
             }
+            // Both belong to a dialog that is not there (§12.2.2).
+            Method::Prack | Method::Update => {
+                self.endpoint.reply_stateless(&request, 481, |it| it);
+            }
+            // RFC 5589 §6: only parties of a call send their partners elsewhere.
+            Method::Refer => self.endpoint.reply_stateless(&request, 403, |it| it),
             Method::Other => self.endpoint.reply_stateless(&request, 501, |it| it),
             _ => {
                 self.endpoint.reply_stateless(&request, 405, |it| it.header(Name::Allow, ALLOW));
@@ -135,6 +140,18 @@ impl<P: Plan> Switch<P> {
         if !self.may_call(now, &request, &user) {
             return;
         }
+        // RFC 4028 §9.
+        if is_too_brief(message) {
+            let more = |it: Writer| it.header(Name::MinSe, MIN_SE);
+            return self.endpoint.reply_stateless(&request, 422, more);
+        }
+        match Replaces::of(message) {
+            Ok(None) => {}
+            Ok(Some(replaces)) => {
+                return self.instead(now, (&user, &request), &replaces, out);
+            }
+            Err(_) => return self.endpoint.reply_stateless(&request, 400, |it| it),
+        }
         let uri = message.request_uri().unwrap_or_default();
         let Some(to) = user_of(uri).filter(|it| is_number(it)) else {
             return self.endpoint.reply_stateless(&request, 404, |it| it);
@@ -163,10 +180,27 @@ impl<P: Plan> Switch<P> {
             from_name,
             to,
             extension: Some(user),
+            transferred_by: None,
             headers,
             seed: self.rng.bits(),
         };
         self.born(now, request, offered, hops, view, out);
+    }
+
+    /// An INVITE wants the place of another leg.
+    fn instead(
+        &mut self,
+        now: Now,
+        (user, request): (&str, &Request),
+        replaces: &Replaces,
+        out: &mut Vec<Output>,
+    ) {
+        let done = offer_of(request).and_then(|offered| {
+            self.invited_instead(now, (user, request), offered.as_ref(), replaces, out)
+        });
+        if let Err(status) = done {
+            self.endpoint.reply_stateless(request, status, |it| it);
+        }
     }
 
     /// A call begins with the leg of its caller.
@@ -188,48 +222,34 @@ impl<P: Plan> Switch<P> {
             self.endpoint.reply_stateless(&request, 400, |it| it);
             return None;
         }
-        let caller = Leg {
-            id: leg,
-            who: view.extension.clone().unwrap_or_else(|| view.from.clone()),
-            flow,
-            audio: None,
-            offered,
-            offer: None,
-            rang: false,
-        };
-        let generation = self.plan.generation();
-        let call = Call {
-            state: State::Ringing,
-            generation,
-            caller,
-            from: view.from.clone(),
-            from_name: view.from_name.clone(),
-            to: view.to.clone(),
-            began: now,
-            max_forwards: hops,
-            callees: Vec::new(),
-            job: None,
-            sleeps: std::collections::BTreeSet::new(),
-            answered_at: None,
-            has_dialled: false,
-        };
-        let began = What::Began {
-            leg,
-            from: view.from.clone(),
-            to: view.to.clone(),
-            sip_call_id,
-            generation,
-        };
-        tell(out, now, Some(id), began);
-        self.gate.began(&call.from);
-        self.calls.insert(id, call);
-        self.loads.began(generation);
+        let who = view.extension.clone().unwrap_or_else(|| view.from.clone());
+        let caller = Leg { offered, ..Leg::new(leg, who, flow) };
         self.legs.insert(leg, id);
-        if self.plan.begin(now, id, view).is_err() {
+        let call = Call::new(now, caller, &view, hops, self.plan.generation());
+        if !self.begin(now, id, call, view, sip_call_id, out) {
             self.end_call(now, id, Cause::NotFound, By::House, out);
             self.forget_call(id);
         }
         Some(leg)
+    }
+
+    /// A call is in the books, and the dial plan takes it; if it does.
+    pub(super) fn begin(
+        &mut self,
+        now: Now,
+        id: CallId,
+        call: Call,
+        view: View,
+        sip_call_id: String,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let (leg, generation) = (call.caller.id, call.generation);
+        let (from, to) = (view.from.clone(), view.to.clone());
+        tell(out, now, Some(id), What::Began { leg, from, to, sip_call_id, generation });
+        self.gate.began(&call.account);
+        self.calls.insert(id, call);
+        self.loads.began(generation);
+        self.plan.begin(now, id, view).is_ok()
     }
 
     /// Who sends this request. If nobody that we know, it is challenged or refused, and nothing is

@@ -27,15 +27,17 @@ impl<P: Plan> Switch<P> {
     ) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         match call.state {
-            State::Answered => return true,
+            State::Answered => {
+                self.transfer_done(now, id);
+                return true;
+            }
             State::Ended => return false,
             State::Ringing | State::Early => {}
         }
         let Some(text) = self.agree_with_caller(now, id, callee, out) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let leg = call.caller.id;
-        call.state = State::Answered;
-        call.answered_at = Some(now.mono);
+        call.be_answered(now);
         self.endpoint.accept(now.mono, leg, &text);
         self.plan.advance(id, State::Answered);
         tell(out, now, Some(id), What::Answered { leg });
@@ -66,19 +68,37 @@ impl<P: Plan> Switch<P> {
         true
     }
 
-    /// Opens the caller's stream, if it is not open yet; false when no port is free.
-    pub(super) fn open_caller(&mut self, id: CallId, out: &mut Vec<Output>) -> bool {
+    /// Opens the caller's stream, if it is not open yet; false when no port is free. All calls of a
+    /// party, who calls or one of those that are rung, live on one media thread if they can: then
+    /// their other parties can be joined.
+    pub(super) fn open_caller(
+        &mut self,
+        id: CallId,
+        rung: &[String],
+        out: &mut Vec<Output>,
+    ) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         if call.caller.audio.is_some() {
             return true;
         }
         let leg = call.caller.id;
-        let audio = self.open_audio(id, leg, out);
+        let near = std::iter::once(&call.caller.who).chain(rung).find_map(|it| self.near(it));
+        let audio = near.and_then(|it| self.open_on(id, leg, it, out));
+        let audio = audio.or_else(|| self.open_audio(id, leg, out));
         let is_open = audio.is_some();
         if let Some(call) = self.calls.get_mut(&id) {
             call.caller.audio = audio;
         }
         is_open
+    }
+
+    /// The media thread of a call that somebody is in.
+    fn near(&self, who: &str) -> Option<u8> {
+        let mut legs = self.lamps.legs_of(who);
+        legs.find_map(|leg| {
+            let call = self.calls.get(self.legs.get(&leg)?)?;
+            call.leg(leg)?.audio.as_ref().map(|it| it.thread)
+        })
     }
 
     /// Opens a stream for a leg of this call: all streams of a call live on one media thread.
@@ -90,6 +110,16 @@ impl<P: Plan> Switch<P> {
     ) -> Option<Audio> {
         let own = self.calls.get(&id)?.caller.audio.as_ref().map(|it| it.thread);
         let thread = own.or_else(|| self.ports.thread())?;
+        self.open_on(id, leg, thread, out)
+    }
+
+    fn open_on(
+        &mut self,
+        id: CallId,
+        leg: LegId,
+        thread: u8,
+        out: &mut Vec<Output>,
+    ) -> Option<Audio> {
         let port = self.ports.take(thread)?;
         let stream = StreamId(self.next_id());
         self.streams.insert(stream, Held { thread, call: id, leg });
@@ -135,7 +165,7 @@ impl<P: Plan> Switch<P> {
         callee: Option<&Agreed>,
         out: &mut Vec<Output>,
     ) -> Option<String> {
-        if !self.open_caller(id, out) {
+        if !self.open_caller(id, &[], out) {
             self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
             return None;
         }

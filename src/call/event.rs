@@ -85,6 +85,24 @@ pub enum What {
         /// The callee's.
         b: LegId,
     },
+    /// A leg goes on in another call.
+    Transferred {
+        /// Which.
+        leg: LegId,
+        /// The leg of who has sent it there.
+        by: LegId,
+        /// Which call.
+        to_call: CallId,
+    },
+    /// A leg comes into the call that nobody has rung: from another call, or to pick it up.
+    Joined {
+        /// Which.
+        leg: LegId,
+        /// Whose it is.
+        who: String,
+        /// The call that it comes from; none when it is a new one.
+        from_call: Option<CallId>,
+    },
     /// A leg has ended.
     LegEnded {
         /// Which.
@@ -123,6 +141,8 @@ pub enum What {
         generation: Generation,
         /// Why they were read.
         source: Source,
+        /// What looks wrong in them all the same.
+        slips: Arc<[Problem]>,
     },
     /// Scripts did not load; those before them stay.
     ScriptsRefused {

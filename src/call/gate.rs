@@ -88,12 +88,17 @@ impl<P: Plan> Switch<P> {
 
     /// Whether an account may begin a call now; if not, it is told when.
     pub(super) fn may_call(&mut self, now: Now, request: &Request, account: &str) -> bool {
-        let calls = self.gate.calls.get(account).copied().unwrap_or_default();
-        let may = self.gate.defence.may_call(now.mono, account, calls);
+        let may = self.has_room(now, account);
         if !may {
             self.endpoint.reply_stateless(request, 503, later);
         }
         may
+    }
+
+    /// Whether an account may have one more call.
+    pub(super) fn has_room(&mut self, now: Now, account: &str) -> bool {
+        let calls = self.gate.calls.get(account).copied().unwrap_or_default();
+        self.gate.defence.may_call(now.mono, account, calls)
     }
 
     /// A script writes a line. One that writes without end fills neither log nor store.

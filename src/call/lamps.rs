@@ -54,6 +54,8 @@ struct Watch {
 /// A leg, as its facts have told it.
 #[derive(Debug)]
 struct Party {
+    /// A leg may go on in another call.
+    call: CallId,
     who: String,
     peer: String,
     way: Way,
@@ -95,14 +97,19 @@ impl Lamps {
             }
             (What::Began { leg, from, to, .. }, Some(call)) => {
                 let (who, peer) = (from.clone(), to.clone());
-                let party = Party { who, peer, way: Way::Initiator, stage: Stage::Trying };
+                let party = Party { call, who, peer, way: Way::Initiator, stage: Stage::Trying };
                 self.enter(call, *leg, party)
             }
             (What::Dialled { leg, target }, Some(call)) => {
                 let peer = self.caller_of(call).unwrap_or_default();
                 let who = target.clone();
-                let party = Party { who, peer, way: Way::Recipient, stage: Stage::Trying };
+                let party = Party { call, who, peer, way: Way::Recipient, stage: Stage::Trying };
                 self.enter(call, *leg, party)
+            }
+            (What::Joined { leg, who, .. }, Some(call)) if self.call_of(*leg) != Some(call) => {
+                let peer = self.other_of(call, who).unwrap_or_default();
+                let (who, way) = (who.clone(), Way::Recipient);
+                self.enter(call, *leg, Party { call, who, peer, way, stage: Stage::Confirmed })
             }
             (What::Ringing { leg }, _) => self.reach(*leg, Stage::Early),
             (What::Answered { leg }, _) => self.reach(*leg, Stage::Confirmed),
@@ -117,6 +124,7 @@ impl Lamps {
 
     fn enter(&mut self, call: CallId, leg: LegId, party: Party) -> Vec<String> {
         let who = party.who.clone();
+        self.forget_leg(leg);
         self.legs.entry(who.clone()).or_default().insert(leg);
         self.calls.entry(call).or_default().insert(leg);
         self.parties.insert(leg, party);
@@ -130,23 +138,48 @@ impl Lamps {
     }
 
     fn leave(&mut self, call: CallId, leg: LegId) -> Vec<String> {
-        let Some(it) = self.parties.remove(&leg) else { return Vec::new() };
         if let Some(legs) = self.calls.get_mut(&call) {
             legs.remove(&leg);
         }
+        if self.call_of(leg) != Some(call) {
+            return Vec::new();
+        }
+        self.forget_leg(leg).into_iter().collect()
+    }
+
+    /// Forgets a leg; returns whose it was.
+    fn forget_leg(&mut self, leg: LegId) -> Option<String> {
+        let it = self.parties.remove(&leg)?;
         if let Some(legs) = self.legs.get_mut(&it.who) {
             legs.remove(&leg);
             if legs.is_empty() {
                 self.legs.remove(&it.who);
             }
         }
-        vec![it.who]
+        Some(it.who)
+    }
+
+    /// The call that a leg is in.
+    fn call_of(&self, leg: LegId) -> Option<CallId> {
+        self.parties.get(&leg).map(|it| it.call)
+    }
+
+    /// Somebody else in a call.
+    fn other_of(&self, call: CallId, who: &str) -> Option<String> {
+        let legs = self.calls.get(&call)?;
+        let mut parties = legs.iter().filter_map(|it| self.parties.get(it));
+        parties.find(|it| it.call == call && it.who != who).map(|it| it.who.clone())
     }
 
     fn caller_of(&self, call: CallId) -> Option<String> {
         let legs = self.calls.get(&call)?;
         let mut parties = legs.iter().filter_map(|it| self.parties.get(it));
         parties.find(|it| it.way == Way::Initiator).map(|it| it.who.clone())
+    }
+
+    /// The legs of somebody.
+    pub(super) fn legs_of(&self, who: &str) -> impl Iterator<Item = LegId> {
+        self.legs.get(who).into_iter().flatten().copied()
     }
 
     fn parties_of<'a>(&'a self, who: &str) -> impl Iterator<Item = (LegId, &'a Party)> {

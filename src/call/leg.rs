@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use super::plan::View;
 use super::plan::{Generation, Refusal, Sound, State};
-use crate::base::{LegId, Mono, Now, OpId, StreamId};
+use crate::base::{CallId, LegId, Mono, Now, OpId, StreamId};
 use crate::sdp::{Agreed, Codec, Direction, Layout, Offer, Session};
 use crate::sip::Flow;
 
@@ -14,6 +15,8 @@ pub(super) struct Call {
     /// The scripts it runs on.
     pub(super) generation: Generation,
     pub(super) caller: Leg,
+    /// Whose rights and limits it has: an extension's number.
+    pub(super) account: String,
     /// The number and name that callees see.
     pub(super) from: String,
     pub(super) from_name: Option<String>,
@@ -31,6 +34,17 @@ pub(super) struct Call {
     pub(super) answered_at: Option<Mono>,
     /// Whether somebody was rung: then no other route may take the call.
     pub(super) has_dialled: bool,
+    /// Its caller was sent here, and nobody has answered yet.
+    pub(super) transfer: Option<Transfer>,
+}
+
+/// Who was sent into a call, and by whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Transfer {
+    /// The call that it was in.
+    pub(super) home: CallId,
+    /// The leg, in that call, of who sent it.
+    pub(super) referrer: LegId,
 }
 
 /// One party.
@@ -47,6 +61,8 @@ pub(super) struct Leg {
     pub(super) offer: Option<Offer>,
     /// Whether it was noted that it rings.
     pub(super) rang: bool,
+    /// It lives in another call now; see [`Leg::shell`].
+    pub(super) is_away: bool,
 }
 
 /// A leg's stream and what its session descriptions say.
@@ -92,8 +108,21 @@ pub(super) enum Job {
     Ring(Ring),
     /// The caller talks with a callee.
     Talk { op: OpId, leg: LegId, since: Mono },
+    /// Of the caller and a callee, one has sent the other to somebody else.
+    Away(Away),
     /// The script has failed; the caller hears so, and then the call ends.
     Farewell { op: OpId },
+}
+
+/// One of two was sent away.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Away {
+    pub(super) op: OpId,
+    /// The callee of the two, and since when they have talked.
+    pub(super) talker: LegId,
+    pub(super) since: Mono,
+    /// To which call.
+    pub(super) to: CallId,
 }
 
 /// Somebody is rung.
@@ -124,11 +153,57 @@ impl Job {
             | Self::Talk { op, .. }
             | Self::Farewell { op } => *op,
             Self::Ring(it) => it.op,
+            Self::Away(it) => it.op,
         }
     }
 }
 
+impl Leg {
+    /// A leg that nothing is known of but whose it is.
+    pub(super) fn new(id: LegId, who: String, flow: Flow) -> Self {
+        let (audio, offered, offer) = (None, None, None);
+        Self { id, who, flow, audio, offered, offer, rang: false, is_away: false }
+    }
+
+    /// What stays of a leg that goes on in another call: its name, for the record.
+    pub(super) fn shell(&self) -> Self {
+        Self { is_away: true, ..Self::new(self.id, self.who.clone(), self.flow) }
+    }
+}
+
 impl Call {
+    /// A call that begins with this leg.
+    pub(super) fn new(
+        began: Now,
+        caller: Leg,
+        view: &View,
+        max_forwards: u32,
+        generation: Generation,
+    ) -> Self {
+        Self {
+            state: State::Ringing,
+            generation,
+            caller,
+            account: view.extension.clone().unwrap_or_else(|| view.from.clone()),
+            from: view.from.clone(),
+            from_name: view.from_name.clone(),
+            to: view.to.clone(),
+            began,
+            max_forwards,
+            callees: Vec::new(),
+            job: None,
+            sleeps: BTreeSet::new(),
+            answered_at: None,
+            has_dialled: false,
+            transfer: None,
+        }
+    }
+
+    pub(super) fn be_answered(&mut self, now: Now) {
+        self.state = State::Answered;
+        self.answered_at = Some(now.mono);
+    }
+
     pub(super) fn is_answered(&self) -> bool {
         matches!(self.state, State::Answered)
     }

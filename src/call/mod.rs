@@ -21,6 +21,7 @@ mod ring;
 mod scripts;
 mod switch;
 pub mod trace;
+mod transfer;
 mod trunk;
 
 use std::net::SocketAddr;

@@ -45,13 +45,22 @@ impl<P: Plan> Switch<P> {
             return self.endpoint.reject(now.mono, leg, 488, None);
         };
         it.offered = Some(offer);
+        // RFC 3311 §5.2: nobody is asked about an UPDATE.
+        let is_urgent = self.endpoint.is_urgent(leg);
         let codecs = self.codecs_for(id, leg);
         match self.answer_later(now, id, leg, &codecs, out) {
-            Err(Refused::NoCommonCodec) if self.has_partner(id, leg) => {}
+            Err(Refused::NoCommonCodec) if self.has_partner(id, leg) && !is_urgent => {}
             Err(_) => self.refuse_later(now, id, leg),
             Ok(()) => {}
         }
         self.follow(now, id, out);
+    }
+
+    /// What holds is offered once more, so that the session lives on (RFC 4028 §7.4).
+    pub(super) fn refresh(&mut self, now: Now, id: CallId, leg: LegId) {
+        if let Some(wish) = self.what_holds(id, leg) {
+            self.offer_later(now, id, leg, wish);
+        }
     }
 
     /// The peer does not want it any more.
@@ -156,8 +165,8 @@ impl<P: Plan> Switch<P> {
         }
     }
 
-    /// A caller whom nobody talks with is not held by anybody.
-    fn follow_alone(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
+    /// A party whom nobody talks with is not held by anybody.
+    pub(super) fn follow_alone(&mut self, now: Now, id: CallId, leg: LegId, out: &mut Vec<Output>) {
         let Some(it) = self.calls.get(&id).and_then(|it| it.leg(leg)) else { return };
         if it.offered.is_some() {
             // Its partner has left before it could be asked.
@@ -286,15 +295,18 @@ impl<P: Plan> Switch<P> {
 
     /// The peer wants our offer: it is what holds (RFC 3261 §14.2).
     fn offer_in_answer(&mut self, now: Now, id: CallId, leg: LegId) {
-        let call = self.calls.get(&id);
-        let codec = call.and_then(|it| it.leg(leg)).and_then(Leg::codec);
-        let partner = call.and_then(|it| it.partner(leg)).and_then(|it| it.audio.as_ref());
-        let direction = partner.map_or(Direction::SendRecv, |it| it.will);
-        let wish = codec.map(|it| Wish { direction, codecs: vec![it] });
-        match wish.and_then(|it| self.write_offer(id, leg, it)) {
+        match self.what_holds(id, leg).and_then(|it| self.write_offer(id, leg, it)) {
             Some(text) => self.endpoint.accept(now.mono, leg, &text),
             None => self.endpoint.reject(now.mono, leg, 488, None),
         }
+    }
+
+    fn what_holds(&self, id: CallId, leg: LegId) -> Option<Wish> {
+        let call = self.calls.get(&id)?;
+        let codec = call.leg(leg)?.codec()?;
+        let partner = call.partner(leg).and_then(|it| it.audio.as_ref());
+        let direction = partner.map_or(Direction::SendRecv, |it| it.will);
+        Some(Wish { direction, codecs: vec![codec] })
     }
 
     fn write_offer(&mut self, id: CallId, leg: LegId, wish: Wish) -> Option<String> {

@@ -94,7 +94,12 @@ impl<P: Plan> Switch<P> {
                 self.drop_callee(now, id, leg, Cause::Hangup, &Reason::q850(16), out);
                 self.follow(now, id, out);
             }
-            Some(Job::Farewell { .. }) | None => {}
+            // Its caller or its callee is elsewhere, and nobody waits for the other one.
+            Some(Job::Away(_)) => self.end_call(now, id, Cause::Hangup, By::Script, out),
+            Some(Job::Farewell { .. }) => {
+                self.caller_command(id, out, |stream| Command::Stop { stream, op });
+            }
+            None => {}
         }
     }
 
@@ -105,10 +110,12 @@ impl<P: Plan> Switch<P> {
         if call.sleeps.remove(&op) {
             return self.resume(now, op, Outcome::Done);
         }
-        if matches!(call.job, Some(Job::Farewell { .. })) {
-            return self.end_call(now, id, Cause::Failed, By::Script, out);
+        match call.job {
+            Some(Job::Farewell { .. }) => self.end_call(now, id, Cause::Failed, By::Script, out),
+            // Its party has gone elsewhere, and who sent it there does not hang up by itself.
+            Some(Job::Away(_)) => self.end_call(now, id, Cause::Hangup, By::House, out),
+            _ => self.ring_due(now, id, out),
         }
-        self.ring_due(now, id, out);
     }
 
     /// A sound has ended.
@@ -153,7 +160,7 @@ impl<P: Plan> Switch<P> {
             self.cancel_op(now, id, job, out);
         }
         let op = self.own_op();
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|it| !it.is_ended()) else { return };
         call.job = Some(Job::Farewell { op });
         self.ops.insert(op, id);
         self.timers.set(op, Some(now.mono + FAREWELL));
@@ -185,17 +192,19 @@ impl<P: Plan> Switch<P> {
         by: By,
         out: &mut Vec<Output>,
     ) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if call.is_ended() {
+        if self.calls.get(&id).is_none_or(Call::is_ended) {
             return;
         }
+        // Who was sent here is not lost with it.
+        self.transfer_failed(now, id, status, out);
+        let Some(call) = self.calls.get_mut(&id) else { return };
         let answered = call.is_answered();
         call.state = State::Ended;
         let talked = call.answered_at.map(|it| now.mono - it).unwrap_or_default();
         let waiting = call.job.take().map(|it| it.op());
         let waiting: Vec<OpId> =
             waiting.into_iter().chain(std::mem::take(&mut call.sleeps)).collect();
-        let caller = call.caller.id;
+        let (caller, is_away) = (call.caller.id, call.caller.is_away);
         let caller_audio = call.caller.audio.take();
         let callees: Vec<LegId> = call.callees.iter().map(|it| it.id).collect();
         for op in waiting {
@@ -204,12 +213,14 @@ impl<P: Plan> Switch<P> {
         }
         let reason = Reason::of(cause);
         // The peer of a leg that has left already hears nothing: its signalling is gone.
-        if answered {
-            self.endpoint.hang_up(now.mono, caller, &reason);
-        } else {
-            self.endpoint.reject(now.mono, caller, status, Some(&reason));
+        match answered {
+            _ if is_away => {}
+            true => self.endpoint.hang_up(now.mono, caller, &reason),
+            false => self.endpoint.reject(now.mono, caller, status, Some(&reason)),
         }
-        self.legs.remove(&caller);
+        if !is_away {
+            self.legs.remove(&caller);
+        }
         if let Some(audio) = caller_audio {
             close(&audio, out);
         }

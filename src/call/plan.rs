@@ -133,6 +133,8 @@ pub struct View {
     pub to: String,
     /// The registered extension that calls.
     pub extension: Option<String>,
+    /// The extension that has sent the caller here from another call: its rights hold.
+    pub transferred_by: Option<String>,
     /// `X-…` headers of the INVITE.
     pub headers: Vec<(String, String)>,
     /// A seed for what the script sees as random.
@@ -179,8 +181,8 @@ pub enum Step {
     Loaded {
         /// Which.
         generation: Generation,
-        /// Whether new calls get them from now on.
-        result: Result<(), Vec<Problem>>,
+        /// Whether new calls get them from now on; if so, what looks wrong in them all the same.
+        result: Result<Vec<Problem>, Vec<Problem>>,
     },
     /// A flow wants something of the engine.
     Do {

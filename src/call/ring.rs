@@ -16,7 +16,7 @@ use super::trace::{Detail, Traced};
 use super::trunk::is_outside;
 use crate::base::{CallId, Cause, LegId, Now, OpId, StreamId};
 use crate::media::{Command, Source, Tone};
-use crate::sdp::{self, Direction, Session};
+use crate::sdp::{self, Agreed, Direction, Session};
 use crate::sip::Flow;
 use crate::sip::invite::{Invitation, Outside, Reason};
 use crate::sip::registrar::Binding;
@@ -53,7 +53,7 @@ impl<P: Plan> Switch<P> {
                 format!("cannot dial '{odd}': only extensions, trunk:name/number and +numbers");
             return self.resume(now, op, Outcome::Misused(why));
         }
-        if !self.open_caller(id, out) {
+        if !self.open_caller(id, names, out) {
             return self.refuse_call(now, id, Cause::Limit, 503, By::House, out);
         }
         let mut targets = Vec::new();
@@ -105,7 +105,9 @@ impl<P: Plan> Switch<P> {
         // A phone may say it as often as it likes.
         if !std::mem::replace(&mut callee.rang, true) {
             tell(out, now, Some(id), What::Ringing { leg });
+            self.transfer_rings(now, id);
         }
+        let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(Job::Ring(ring)) = &mut call.job else { return };
         match call.state {
             State::Ringing => {
@@ -157,30 +159,38 @@ impl<P: Plan> Switch<P> {
         if is_ours(&self.ports, &local, &agreed) {
             return self.callee_unfit(now, id, leg, out);
         }
-        let stream = audio.stream;
         audio.will = agreed.peer;
         audio.layout = Some(layout);
         let local = SocketAddr::new(local.address, local.port);
         audio.agree((id, leg), agreed.clone(), local, flow.remote.ip(), out);
         tell(out, now, Some(id), What::Answered { leg });
+        self.first_answered(now, id, leg, &agreed, out);
+    }
+
+    /// The first has answered, with this agreement: it talks with the caller, and nobody else rings.
+    pub(super) fn first_answered(
+        &mut self,
+        now: Now,
+        id: CallId,
+        leg: LegId,
+        agreed: &Agreed,
+        out: &mut Vec<Output>,
+    ) {
         // Its offer held the caller's codecs only, so a caller who waits can be answered with it.
-        if !self.answer_caller(now, id, Some(&agreed), out) {
+        if !self.answer_caller(now, id, Some(agreed), out) {
             return;
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(Job::Ring(ring)) = call.job.take() else { return };
-        let caller = call.caller.id;
         call.job = Some(Job::Talk { op: ring.op, leg, since: now.mono });
         self.timers.set(ring.op, None);
         self.stop_ringback(id, &ring, out);
         for other in ring.targets.into_iter().flat_map(|it| it.legs).filter(|it| *it != leg) {
             self.drop_callee(now, id, other, Cause::Hangup, &Reason::elsewhere(), out);
         }
-        self.caller_command(id, out, |a| Command::Join { a, b: stream });
-        tell(out, now, Some(id), What::Bridged { a: caller, b: leg });
         // A script may have answered the caller, or played to it, since this phone was offered more;
-        // and either may have held the other already.
-        self.follow(now, id, out);
+        // and either may have held the other already: that is followed.
+        self.bridge(now, id, out);
     }
 
     /// A phone refuses, or does not answer our INVITE at all.
@@ -217,6 +227,7 @@ impl<P: Plan> Switch<P> {
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if call.caller.id == leg {
+            self.sent_left(now, id, out);
             return self.end_call(now, id, cause, by, out);
         }
         self.legs.remove(&leg);
@@ -225,6 +236,10 @@ impl<P: Plan> Switch<P> {
             close(audio, out);
         }
         tell(out, now, Some(id), What::LegEnded { leg, cause, status: None, by });
+        if matches!(call.job, Some(Job::Away(_))) {
+            // It has sent the caller elsewhere, and leaves.
+            return self.end_call(now, id, cause, by, out);
+        }
         if let Some(Job::Talk { op, leg: own, since }) = call.job
             && own == leg
         {
@@ -278,10 +293,12 @@ impl<P: Plan> Switch<P> {
         reason: &Reason,
         out: &mut Vec<Output>,
     ) {
-        self.endpoint.hang_up(now.mono, leg, reason);
-        self.legs.remove(&leg);
         let callee = self.calls.get_mut(&id).and_then(|it| it.take_callee(leg));
         let Some(callee) = callee else { return };
+        if !callee.is_away {
+            self.endpoint.hang_up(now.mono, leg, reason);
+            self.legs.remove(&leg);
+        }
         if let Some(audio) = &callee.audio {
             close(audio, out);
         }
@@ -346,13 +363,9 @@ impl<P: Plan> Switch<P> {
         };
         let sip_call_id = self.endpoint.invite(now.mono, leg, invitation);
         call.callees.push(Leg {
-            id: leg,
-            who: callee.target.to_owned(),
-            flow,
             audio: Some(audio),
-            offered: None,
             offer: Some(offer),
-            rang: false,
+            ..Leg::new(leg, callee.target.to_owned(), flow)
         });
         self.legs.insert(leg, id);
         out.push(Output::Traced(Traced { call: id, detail: Detail::Named { leg, sip_call_id } }));

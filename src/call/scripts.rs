@@ -19,6 +19,8 @@ pub struct Load {
     pub source: Source,
     /// What became of them.
     pub standing: Standing,
+    /// What looks wrong in them although they loaded.
+    pub slips: Arc<[Problem]>,
 }
 
 /// What became of scripts.
@@ -100,7 +102,8 @@ impl<P: Plan> Switch<P> {
         if self.loads.pending.is_none() && self.loads.is_current(generation) {
             // Somebody took a refused change back.
             if self.loads.last_is_refused() {
-                self.take(now, generation, source, out);
+                let slips = self.loads.slips_of(generation);
+                self.take(now, generation, source, slips, out);
             }
             return;
         }
@@ -118,21 +121,34 @@ impl<P: Plan> Switch<P> {
         &mut self,
         now: Now,
         generation: Generation,
-        result: Result<(), Vec<Problem>>,
+        result: Result<Vec<Problem>, Vec<Problem>>,
         out: &mut Vec<Output>,
     ) {
         let source = self.loads.pending.take().unwrap_or(Source::Start);
         match result {
-            Ok(()) => self.take(now, generation, source, out),
+            Ok(slips) => self.take(now, generation, source, bounded(slips), out),
             Err(problems) => self.refuse(now, Some(generation), source, problems, out),
         }
     }
 
-    fn take(&mut self, now: Now, generation: Generation, source: Source, out: &mut Vec<Output>) {
+    fn take(
+        &mut self,
+        now: Now,
+        generation: Generation,
+        source: Source,
+        slips: Arc<[Problem]>,
+        out: &mut Vec<Output>,
+    ) {
         let calls = self.loads.make_current(generation);
-        let standing = Standing::Current { calls };
-        self.loads.note(Load { generation: Some(generation), at: now.wall, source, standing });
-        tell(out, now, None, What::ScriptsLoaded { generation, source });
+        let load = Load {
+            generation: Some(generation),
+            at: now.wall,
+            source,
+            standing: Standing::Current { calls },
+            slips: Arc::clone(&slips),
+        };
+        self.loads.note(load);
+        tell(out, now, None, What::ScriptsLoaded { generation, source, slips });
     }
 
     fn refuse(
@@ -140,19 +156,25 @@ impl<P: Plan> Switch<P> {
         now: Now,
         generation: Option<Generation>,
         source: Source,
-        mut problems: Vec<Problem>,
+        problems: Vec<Problem>,
         out: &mut Vec<Output>,
     ) {
-        if problems.len() > PROBLEMS_MAX {
-            let message = format!("{} more problems", problems.len() - PROBLEMS_MAX);
-            problems.truncate(PROBLEMS_MAX);
-            problems.push(Problem { at: Place::default(), message });
-        }
-        let problems: Arc<[Problem]> = problems.into();
+        let problems = bounded(problems);
         let standing = Standing::Refused { problems: Arc::clone(&problems) };
-        self.loads.note(Load { generation, at: now.wall, source, standing });
+        let slips = Arc::default();
+        self.loads.note(Load { generation, at: now.wall, source, standing, slips });
         tell(out, now, None, What::ScriptsRefused { generation, source, problems });
     }
+}
+
+/// As many problems as are remembered of one load.
+fn bounded(mut problems: Vec<Problem>) -> Arc<[Problem]> {
+    if problems.len() > PROBLEMS_MAX {
+        let message = format!("{} more problems", problems.len() - PROBLEMS_MAX);
+        problems.truncate(PROBLEMS_MAX);
+        problems.push(Problem { at: Place::default(), message });
+    }
+    problems.into()
 }
 
 impl Loads {
@@ -174,6 +196,12 @@ impl Loads {
                 self.revision += 1;
             }
         }
+    }
+
+    /// What looks wrong in scripts that are loaded.
+    fn slips_of(&self, generation: Generation) -> Arc<[Problem]> {
+        let load = self.list.iter().find(|it| it.generation == Some(generation));
+        load.map(|it| Arc::clone(&it.slips)).unwrap_or_default()
     }
 
     fn is_current(&self, generation: Generation) -> bool {
@@ -277,6 +305,7 @@ mod tests {
     fn take(loads: &mut Loads, n: u32) {
         let calls = loads.make_current(Generation(n));
         let (source, standing) = (Source::Watch, Standing::Current { calls });
-        loads.note(Load { generation: Some(Generation(n)), at: Wall(0), source, standing });
+        let (generation, slips) = (Some(Generation(n)), Arc::default());
+        loads.note(Load { generation, at: Wall(0), source, standing, slips });
     }
 }

@@ -273,6 +273,8 @@ impl<P: Plan> Switch<P> {
             invite::Event::Withdrawn => self.withdrawn(now, id, leg, out),
             invite::Event::Modified { sdp } => self.modified(now, id, leg, sdp, out),
             invite::Event::NotModified { status } => self.not_modified(now, id, leg, status, out),
+            invite::Event::Refresh => self.refresh(now, id, leg),
+            invite::Event::Referred(it) => self.referred(now, id, leg, it, out),
             invite::Event::Ended(Ended::Gone) => {
                 self.leg_left(now, id, leg, Cause::Lost, By::House, out);
             }
@@ -316,7 +318,7 @@ impl<P: Plan> Switch<P> {
     pub(super) fn forget_call(&mut self, id: CallId) {
         let Some(over) = self.calls.remove(&id) else { return };
         self.loads.ended(over.generation);
-        self.gate.ended(id, &over.from);
+        self.gate.ended(id, &over.account);
         for op in over.sleeps {
             self.ops.remove(&op);
             self.timers.set(op, None);

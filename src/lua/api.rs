@@ -42,6 +42,7 @@ pub(super) const CALL: &[Field] = &[
     table("to", &[field("number")]),
     field("headers"),
     optional("extension"),
+    optional("transferred_by"),
     field("version"),
     field("tags"),
     field("state"),

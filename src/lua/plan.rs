@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::flow::{CLEANUP, Call, Out};
 use super::generation::{Generation, Loader};
 use super::meter::Limits;
+use super::slips::slips;
 use crate::base::{CallId, Cause, Mono, Now, OpId, Timers};
 use crate::call::plan::{self, Files, NoRoute, Outcome, Place, Plan, Problem, State, Step, View};
 
@@ -16,6 +17,8 @@ pub struct LuaPlan {
     current: Option<Rc<Generation>>,
     /// Scripts that are being loaded; calls and they take turns.
     loader: Option<Loader>,
+    /// What looks wrong in the scripts that are being loaded.
+    slips: Vec<Problem>,
     /// Whether it is the loader's turn.
     load_next: bool,
     calls: BTreeMap<CallId, Call>,
@@ -33,6 +36,7 @@ impl LuaPlan {
             limits,
             current: None,
             loader: None,
+            slips: Vec::new(),
             load_next: false,
             calls: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -81,7 +85,10 @@ impl LuaPlan {
         };
         let generation = loader.id;
         let result = result.and_then(|()| loader.finish());
-        let result = result.map(|it| self.current = Some(Rc::new(it)));
+        let result = result.map(|it| {
+            self.current = Some(Rc::new(it));
+            std::mem::take(&mut self.slips)
+        });
         Some(Step::Loaded { generation, result })
     }
 
@@ -106,10 +113,12 @@ impl Plan for LuaPlan {
     fn begin_load(&mut self, files: Files) {
         let generation = files.generation();
         self.loader = None;
+        self.slips = slips(&files.user);
         // The same texts are the same generation, so that going back and forth makes no more of them.
         if let Some(living) = self.living(generation) {
             self.current = Some(living);
-            self.out.steps.push_back(Step::Loaded { generation, result: Ok(()) });
+            let result = Ok(std::mem::take(&mut self.slips));
+            self.out.steps.push_back(Step::Loaded { generation, result });
             return;
         }
         match Loader::new(self.limits, generation, files) {

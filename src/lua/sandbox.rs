@@ -324,6 +324,7 @@ fn fields(lua: &Lua, key: i64, view: &View, version: &str) -> mlua::Result<Table
                 Ok(Value::Table(headers))
             }
             "extension" => view.extension.as_deref().into_lua(lua),
+            "transferred_by" => view.transferred_by.as_deref().into_lua(lua),
             "version" => text(version),
             "tags" => lua.create_table().map(Value::Table),
             // Asked for each time; see the prelude.

@@ -15,6 +15,9 @@ pub(super) fn log(fact: &Fact) {
         (What::ScriptFailed(_) | What::ScriptsRefused { .. }, None) => {
             tracing::warn!("{}", words(what));
         }
+        (What::ScriptsLoaded { slips, .. }, _) if !slips.is_empty() => {
+            tracing::warn!("{}", words(what));
+        }
         (What::Refreshed { .. }, _) => tracing::debug!("{}", words(what)),
         (_, Some(call)) => tracing::info!("{call} {}", words(what)),
         (_, None) => tracing::info!("{}", words(what)),
@@ -45,6 +48,13 @@ fn words(what: &What) -> String {
         What::Ringing { leg } => format!("leg {leg} rings"),
         What::Answered { leg } => format!("leg {leg} answered"),
         What::Bridged { a, b } => format!("legs {a} and {b} hear each other"),
+        What::Transferred { leg, by, to_call } => {
+            format!("leg {leg} goes on in call {to_call}, sent by leg {by}")
+        }
+        What::Joined { leg, who, from_call: Some(call) } => {
+            format!("leg {leg} of {who:?} comes from call {call}")
+        }
+        What::Joined { leg, who, from_call: None } => format!("leg {leg} of {who:?} takes it"),
         What::LegEnded { leg, cause, status: Some(status), .. } => {
             format!("leg {leg} ended: {cause} ({status})")
         }
@@ -56,8 +66,13 @@ fn words(what: &What) -> String {
             format!("{} failed: {:?}{}", error.at, error.message, way.escape_debug())
         }
         What::FellBack { to } => format!("goes on below, at {to}"),
-        What::ScriptsLoaded { generation, source } => {
-            format!("scripts {generation} loaded ({}): new calls get them", source.word())
+        What::ScriptsLoaded { generation, source, slips } => {
+            let slips: Vec<_> = slips.iter().map(ToString::to_string).collect();
+            let slips = match slips.as_slice() {
+                [] => String::new(),
+                some => format!("; this would fail: {some:?}"),
+            };
+            format!("scripts {generation} loaded ({}): new calls get them{slips}", source.word())
         }
         What::ScriptsRefused { generation, source, problems } => {
             let name = generation.map_or_else(String::new, |it| format!(" {it}"));

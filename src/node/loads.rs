@@ -12,11 +12,11 @@ pub(super) fn json(loads: &[Load]) -> String {
 
 fn row(load: &Load) -> String {
     let id = load.generation.map_or_else(|| "null".to_owned(), |it| format!("\"{it}\""));
-    let none = [].as_slice();
+    let slips = &*load.slips;
     let (state, problems) = match &load.standing {
-        Standing::Current { .. } => ("current", none),
-        Standing::Replaced { calls: 0 } => ("replaced", none),
-        Standing::Replaced { .. } => ("in_use", none),
+        Standing::Current { .. } => ("current", slips),
+        Standing::Replaced { calls: 0 } => ("replaced", slips),
+        Standing::Replaced { .. } => ("in_use", slips),
         Standing::Refused { problems } => ("refused", &**problems),
     };
     let problems: Vec<_> = problems.iter().map(problem).collect();
@@ -51,12 +51,14 @@ mod tests {
                 at: Wall(1_893_456_000_123_456),
                 source: Source::Start,
                 standing: Standing::Current { calls: 2 },
+                slips: [].into(),
             },
             Load {
                 generation: None,
                 at: Wall(0),
                 source: Source::Watch,
                 standing: Standing::Refused { problems },
+                slips: [].into(),
             },
         ];
         let want = concat!(

@@ -151,14 +151,15 @@ pub(super) fn run<P: Plan>(
             switch.handle_timeout(now, &mut out);
             traces.done(now, out.get(before..).unwrap_or_default());
         }
-        desk.act(now, &mut out);
-        unwritten = desk.book.hand_over(now.mono);
-
+        // Published first: who has an answer of this turn finds the outside to know as much.
         let census = switch.census();
         desk.view.count(census);
         if revision.replace(switch.loads_revision()) != Some(switch.loads_revision()) {
             desk.view.publish(switch.loads());
         }
+        desk.act(now, &mut out);
+        unwritten = desk.book.hand_over(now.mono);
+
         desk.view.turn_since.store(0, Ordering::Relaxed);
         if let Some(calls) = calls_to_end {
             leave.get_or_insert(Leave::new(now.mono, calls));

@@ -10,8 +10,11 @@ mod call;
 mod calling;
 mod client;
 mod digest;
+mod early;
+mod refreshing;
 mod served;
 mod session;
+mod transferring;
 mod watching;
 
 use std::net::SocketAddr;
@@ -27,8 +30,11 @@ use client::{Client, Purpose, Receipt};
 use digest::Challenge;
 use served::Served;
 
-pub use behaviour::{Behaviour, Early, Hold, Later, Nat, Offers, Reply};
+pub use behaviour::{
+    Asks, Behaviour, Early, Hold, Later, Leaves, Nat, Offers, Reliable, Reply, Session as Timer,
+};
 pub use call::{Call, Ending, Phase, Side};
+pub use transferring::Sent;
 pub use watching::{Note, Watch};
 
 /// A phone.
@@ -55,6 +61,8 @@ pub struct Phone {
     served: Vec<Served>,
     calls: Vec<Call>,
     watches: Vec<Watch>,
+    /// Whose place its next call is to take.
+    replaces: Option<String>,
 }
 
 /// Who a phone is.
@@ -143,6 +151,7 @@ impl Phone {
             served: Vec::new(),
             calls: Vec::new(),
             watches: Vec::new(),
+            replaces: None,
         }
     }
 
@@ -287,8 +296,8 @@ impl Phone {
             Purpose::Register => {
                 self.register_again(now + Duration::from_secs(5));
             }
-            Purpose::Cancel(_) | Purpose::Subscribe(_) => {}
-            Purpose::Invite(nth) => self.end(nth, Ending::Lost),
+            Purpose::Cancel(_) | Purpose::Subscribe(_) | Purpose::Prack(_) | Purpose::Refer(_) => {}
+            Purpose::Invite(nth) | Purpose::Update(nth) => self.end(nth, Ending::Lost),
             Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
         }
     }
@@ -305,7 +314,13 @@ impl Phone {
         let (purpose, tries) = (client.purpose, client.tries);
         match client.receive(now, status) {
             Receipt::Repeated => out.letters.extend(client.ack.clone()),
-            Receipt::Provisional => self.hear_of(now, purpose, status, out),
+            Receipt::Provisional => {
+                if let Purpose::Invite(nth) = purpose {
+                    let tag = response.to().ok().and_then(|it| it.tag()).map(str::to_owned);
+                    self.calls[nth].early_tag = tag;
+                }
+                self.hear_of(now, purpose, response, out);
+            }
             Receipt::Final => {
                 if let Purpose::Invite(nth) = purpose {
                     self.acknowledge(nth, response, out);
@@ -319,7 +334,9 @@ impl Phone {
                     Purpose::Register => self.learn(now, response, status, out),
                     Purpose::Invite(nth) => self.conclude(now, nth, response, status, out),
                     Purpose::Bye(nth) => self.end(nth, Ending::HungUp),
-                    Purpose::Cancel(_) => {}
+                    Purpose::Cancel(_) | Purpose::Prack(_) => {}
+                    Purpose::Update(nth) => self.conclude_update(now, nth, response, status, out),
+                    Purpose::Refer(nth) => self.sent(now, nth, status, out),
                     Purpose::Subscribe(nth) => self.watched(now, nth, response, status),
                 }
             }
@@ -377,6 +394,14 @@ impl Phone {
                 (self.identity.server, branch.clone(), self.write_invite(nth, &branch))
             }
             Purpose::Bye(nth) => (self.hop(nth), branch.clone(), self.write_bye(nth, &branch)),
+            Purpose::Update(nth) => {
+                (self.hop(nth), branch.clone(), self.write_update(nth, &branch))
+            }
+            Purpose::Prack(nth) => {
+                let Some(prack) = self.write_prack(nth, &branch) else { return };
+                (self.identity.server, branch.clone(), prack)
+            }
+            Purpose::Refer(nth) => (self.hop(nth), branch.clone(), self.write_refer(nth, &branch)),
             Purpose::Subscribe(nth) => {
                 (self.identity.server, branch.clone(), self.write_subscribe(nth, &branch))
             }

@@ -294,6 +294,11 @@ impl World {
         self.with(phone, |phone, now, out| phone.dial(now, number, out));
     }
 
+    /// A phone does something that its owner wants of it.
+    pub fn order(&mut self, phone: usize, act: impl FnOnce(&mut Phone, Mono, &mut Out)) {
+        self.with(phone, act);
+    }
+
     /// A phone watches a number; see [`Phone::watch`].
     pub fn watch(&mut self, phone: usize, number: &str, package: &str) {
         self.with(phone, |phone, now, out| phone.watch(now, number, package, 3600, out));

@@ -26,7 +26,8 @@ use crate::base::map::Keyed;
 use crate::base::{AskId, LegId, Map, Mono, Rng, SubId, Timers};
 
 /// The methods we understand, as Allow says it.
-pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER, SUBSCRIBE";
+pub const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, REFER, REGISTER, SUBSCRIBE";
 
 /// How much longer than a stranger's request its answer may be.
 const AMPLIFICATION_MAX: usize = 2;
@@ -110,7 +111,11 @@ pub(super) enum Timer {
 pub(super) enum Owner {
     Nobody,
     Leg(LegId),
+    /// An UPDATE of this leg.
+    Update(LegId),
     Asker(AskId),
+    /// The leg whose peer is told of a transfer.
+    Refer(LegId),
 }
 
 /// A transaction, its flow and what it belongs to.
@@ -478,7 +483,15 @@ impl Endpoint {
                 (Done::Pass, Owner::Leg(leg), Some(response)) => {
                     self.invite_answered(now, leg, id, response);
                 }
+                (Done::Pass, Owner::Update(leg), Some(response)) => {
+                    self.update_answered(now, leg, response);
+                }
+                (Done::Failed(why), Owner::Update(leg), _) => self.update_failed(now, leg, why),
                 (Done::Pass, Owner::Asker(ask), Some(response)) => self.replied(ask, response),
+                (Done::Pass, Owner::Refer(leg), Some(response)) => {
+                    self.refer_noted(now, leg, response.status().unwrap_or(0));
+                }
+                (Done::Failed(_), Owner::Refer(leg), _) => self.refer_noted(now, leg, 408),
                 (Done::Failed(why), Owner::Leg(leg), _) => self.unanswered(now, leg, id, why),
                 (Done::Failed(why), Owner::Asker(ask), _) => self.unreplied(ask, why),
                 // An ACK that matches a 2xx's transaction belongs to the dialog, by its To tag.
@@ -514,7 +527,7 @@ impl Tx {
     pub(super) fn leg(&self) -> Option<LegId> {
         match self.owner {
             Owner::Leg(leg) => Some(leg),
-            Owner::Nobody | Owner::Asker(_) => None,
+            Owner::Nobody | Owner::Update(_) | Owner::Asker(_) | Owner::Refer(_) => None,
         }
     }
 }

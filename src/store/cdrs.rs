@@ -106,6 +106,10 @@ impl Cdr {
             let side = match fact.kind {
                 FactKind::Began => Side::Caller,
                 FactKind::Dialled => Side::Callee,
+                // Who comes back, or began the call, is there already.
+                FactKind::Joined if legs.iter().all(|it: &CdrLeg| Some(it.leg) != fact.leg) => {
+                    Side::Callee
+                }
                 _ => continue,
             };
             legs.extend(fact.leg.map(|leg| CdrLeg {

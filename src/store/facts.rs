@@ -38,7 +38,8 @@ pub struct Entry {
     pub who: Option<String>,
     /// The number dialled.
     pub whom: Option<String>,
-    /// The Call-ID of a call that began; what a script asked for or said; why it failed.
+    /// The Call-ID of a call that began; what a script asked for or said; why it failed; the call
+    /// that a leg has gone to or comes from.
     pub note: Option<String>,
     /// The script line.
     pub place: Option<String>,
@@ -53,6 +54,8 @@ pub enum FactKind {
     Ringing,
     Answered,
     Bridged,
+    Transferred,
+    Joined,
     LegEnded,
     Asked,
     Said,
@@ -89,6 +92,16 @@ impl Entry {
             What::Ringing { leg } => of(FactKind::Ringing, Some(*leg)),
             What::Answered { leg } => of(FactKind::Answered, Some(*leg)),
             What::Bridged { a, b } => Self { peer: Some(*b), ..of(FactKind::Bridged, Some(*a)) },
+            What::Transferred { leg, by, to_call } => Self {
+                peer: Some(*by),
+                note: Some(to_call.to_string()),
+                ..of(FactKind::Transferred, Some(*leg))
+            },
+            What::Joined { leg, who, from_call } => Self {
+                who: Some(short(who)),
+                note: from_call.map(|it| it.to_string()),
+                ..of(FactKind::Joined, Some(*leg))
+            },
             What::LegEnded { leg, cause, status, by } => Self {
                 cause: Some(*cause),
                 status: *status,
@@ -316,6 +329,8 @@ const KINDS: &[(FactKind, &str)] = &[
     (FactKind::Ringing, "ringing"),
     (FactKind::Answered, "answered"),
     (FactKind::Bridged, "bridged"),
+    (FactKind::Transferred, "transferred"),
+    (FactKind::Joined, "joined"),
     (FactKind::LegEnded, "leg_ended"),
     (FactKind::Asked, "asked"),
     (FactKind::Said, "said"),

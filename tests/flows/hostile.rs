@@ -212,6 +212,7 @@ fn view(to: &str) -> View {
         from_name: None,
         to: to.to_owned(),
         extension: Some("1001".to_owned()),
+        transferred_by: None,
         headers: Vec::new(),
         seed: 1,
     }

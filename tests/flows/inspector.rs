@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use moonswitch::sdp::Codec;
-use moonswitch::sim::phone::{Behaviour, Reply};
+use moonswitch::sim::phone::{Asks, Behaviour, Early, Reliable, Reply, Timer};
 use moonswitch::sim::{Config, World};
 
 use crate::reader::{FIELDS, ours, theirs};
@@ -34,7 +34,7 @@ fn another_reader_reads_every_message_as_we_do() {
     assert!(seen.compared > 200, "{} compared", seen.compared);
     for kind in [
         "REGISTER", "INVITE", "ACK", "BYE", "CANCEL", "100", "180", "200", "401", "404", "486",
-        "487",
+        "487", "PRACK", "UPDATE", "183",
     ] {
         assert!(seen.kinds.contains(kind), "no {kind} among {:?}", seen.kinds);
     }
@@ -49,12 +49,21 @@ struct Seen {
 }
 
 /// Calls that between them show every message that there is.
-fn calls() -> [(Behaviour, Behaviour, &'static str); 6] {
+fn calls() -> [(Behaviour, Behaviour, &'static str); 7] {
     let plain = Behaviour::default;
     let brief = || Behaviour { hang_up_after: Some(secs(3)), ..plain() };
     let opus = || Behaviour { codecs: vec![Codec::Opus, Codec::Pcma], ..brief() };
     let hasty = Behaviour { cancel_after: Some(secs(3)), ..plain() };
+    let able = |it: Behaviour| Behaviour {
+        session: Timer::Timed(90),
+        asks_by: Asks::Update,
+        reliable: Reliable::Required,
+        early: Early::Speaks,
+        hold_after: Some(secs(1)),
+        ..it
+    };
     [
+        (able(brief()), able(plain()), "1002"),
         (brief(), plain(), "1002"),
         (opus(), opus(), "1002"),
         (plain(), Behaviour { reply: Reply::Busy, ..plain() }, "1002"),

@@ -31,6 +31,9 @@ fn a_hold_in_every_spelling_from_either_side_is_told_to_the_other() {
             world.run_for(secs(4));
             assert_eq!(call(&world, other).theirs, Some(Direction::SendRecv), "{what}");
             assert!(heard(&world, holder) > before + 50, "{what}\n{}", world.trace.text());
+            let arrow = format!("10.0.0.1:5060 -> 10.1.0.{holder}:5060 INVITE");
+            let asked = world.trace.text().matches(&arrow).count();
+            assert_eq!(asked, holder, "{what}: who holds is told nothing, Bob was only rung");
             world.run_for(secs(20));
             assert_eq!(ending(&world, ANN), Ending::HungUp);
             assert_nothing_left(&mut world);

@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 
 use moonswitch::base::Rng;
 use moonswitch::sdp::Codec;
-use moonswitch::sim::phone::{Behaviour, Ending, Hold, Later, Nat, Offers, Reply};
+use moonswitch::sim::phone::{
+    Asks, Behaviour, Early, Ending, Hold, Later, Nat, Offers, Reliable, Reply, Timer,
+};
 use moonswitch::sim::{Config, World};
 
 use crate::world::{ANN, BOB, ann_dials, connected, secs, two_phones};
@@ -146,8 +148,16 @@ fn mess(config: Config) -> (World, Vec<String>) {
     world.run_until(secs(300), |it| {
         [ANN, BOB].iter().all(|who| it.phone(*who).calls().iter().all(|it| it.ending().is_some()))
     });
+    if [ANN, BOB].iter().any(|who| vanished(&world, *who)) {
+        // Whoever held the other is missed when the session was to be refreshed (RFC 4028).
+        world.run_for(secs(950));
+    }
     let left = world.settle();
     (world, left)
+}
+
+fn vanished(world: &World, who: usize) -> bool {
+    world.phone(who).calls().iter().any(|it| it.ending() == Some(Ending::Vanished))
 }
 
 fn anybody(dice: &mut Rng) -> Behaviour {
@@ -159,12 +169,15 @@ fn anybody(dice: &mut Rng) -> Behaviour {
     // Whole seconds, so that both sometimes do something at the same moment.
     let sometime = |dice: &mut Rng, per_mille| dice.hits(per_mille).then(|| secs(dice.below(8)));
     let hold_after = sometime(dice, 400);
+    let (unknown, timed) = (Timer::Unknown, Timer::Timed(90));
+    let sessions =
+        [unknown, unknown, timed, Timer::Timed(600), Timer::Forgets(120), Timer::Longer(3_600)];
+    let kinds = [Reliable::Unknown, Reliable::Supported, Reliable::Required, Reliable::Deaf];
     Behaviour {
         reply,
         cancel_after: dice.hits(400).then(|| some(dice, 8_000)),
         hang_up_after: Some(secs(dice.below(12))),
-        // Whoever holds may be silent for ever, even when it is gone: session timers come later.
-        vanish_after: sometime(dice, 50).filter(|_| hold_after.is_none()),
+        vanish_after: sometime(dice, 50),
         hold_after,
         resume_after: sometime(dice, 400),
         hold: [Hold::SendOnly, Hold::Inactive, Hold::Nowhere][dice.below(3) as usize],
@@ -178,6 +191,10 @@ fn anybody(dice: &mut Rng) -> Behaviour {
         codecs: lists[dice.below(4) as usize].clone(),
         expires: secs(20 + dice.below(100)),
         nat: dice.hits(300).then(Nat::default),
+        session: sessions[dice.below(6) as usize],
+        asks_by: if dice.hits(300) { Asks::Update } else { Asks::Invite },
+        reliable: kinds[dice.below(8) as usize % 4],
+        early: if dice.hits(300) { Early::Speaks } else { Early::Rings },
         ..Behaviour::default()
     }
 }

@@ -23,9 +23,8 @@ fn a_thousand_calls_at_fifty_a_second_all_succeed() {
     caller.succeeds(CALLS, limit);
     callee.succeeds(CALLS, limit);
     nothing_is_left(&pbx);
-    let log = pbx.log();
-    let ends = |words: &str| log.lines().filter(|it| it.contains(words)).count();
-    assert_eq!(ends(" ended: hangup, talked"), CALLS as usize);
+    ended(&pbx, "hangup");
+    assert_eq!(pbx.log().matches(" ended: hangup, talked").count(), CALLS as usize);
 }
 
 #[test]
@@ -52,6 +51,30 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_the_call_ended() {
 fn a_call_that_is_refused_to_become_a_fax_goes_on() {
     gate::or_return!();
     check("caller_faxes", "callee", "hangup");
+}
+
+#[test]
+fn a_call_without_an_offer_is_offered_one() {
+    gate::or_return!();
+    check("caller_late_offer", "callee", "hangup");
+}
+
+#[test]
+fn a_reinvite_without_an_offer_is_offered_one() {
+    gate::or_return!();
+    check("caller_late_reinvite", "callee", "hangup");
+}
+
+#[test]
+fn whoever_has_a_request_pending_is_asked_again() {
+    gate::or_return!();
+    check("caller_refuses_once", "callee_holds", "hangup");
+}
+
+#[test]
+fn of_two_requests_at_the_same_moment_theirs_is_refused() {
+    gate::or_return!();
+    check("caller_glares", "callee_holds", "hangup");
 }
 
 #[test]

@@ -43,9 +43,10 @@ impl Pbx {
         Self::begin(known_extensions(), sip, audio_ports(), words, &[])
     }
 
-    /// The same with room for many calls at once.
+    /// The same with room for many calls at once, and without limits for an extension.
     pub(crate) fn start_wide() -> Self {
-        Self::begin(known_extensions(), "127.0.0.1:0", wide_audio_ports(), &[], &[])
+        let words = ["--call-rate=0", "--calls-per-extension=0", "--source-rate=0"];
+        Self::begin(known_extensions(), "127.0.0.1:0", wide_audio_ports(), &words, &[])
     }
 
     /// The same with a dial plan above the one that ships.

@@ -34,15 +34,19 @@ pub(crate) fn started(pbx: &Pbx, account: &Account<'_>) -> Phone {
     phone
 }
 
-/// Waits until all calls are over, and checks the cause of the one that ended last.
+/// Waits until all calls are over, and the log names this cause for the one that ended last.
 #[track_caller]
 pub(crate) fn ended(pbx: &Pbx, cause: &str) {
     wait_for("the end of all calls", PATIENCE, || (pbx.health("calls") == 0).then_some(()));
-    let log = pbx.log();
-    let last = log.lines().rfind(|it| it.contains(" ended: ") && !it.contains(" leg "));
-    let last = last.expect("a call that ended");
-    let (_, said) = last.split_once(" ended: ").unwrap();
-    assert_eq!(said.split(',').next(), Some(cause), "{last}");
+    // The log is written a moment later.
+    let what = format!("a call that ended for the cause {cause}");
+    wait_for(&what, PATIENCE, || {
+        let log = pbx.log();
+        let ends = |it: &&str| it.contains(" ended: ") && !it.contains(" leg ");
+        let all_told = log.matches(" began: ").count() == log.lines().filter(ends).count();
+        let (_, said) = log.lines().rfind(ends)?.split_once(" ended: ")?;
+        (all_told && said.split(',').next() == Some(cause)).then_some(())
+    });
 }
 
 #[track_caller]

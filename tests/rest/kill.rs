@@ -22,6 +22,8 @@ const LONG: u64 = 10;
 /// promise; the second is the time of one write.
 const PHONES_BACK: Duration = Duration::from_secs(1);
 const CALLS_BACK: Duration = Duration::from_millis(200);
+/// Nobody tells over UDP that nobody is there: who is not answered so long goes home.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// Calls of one life: they are never hung up, and hold ports.
 const CALLS_MAX: usize = 8;
 
@@ -93,7 +95,7 @@ fn what_was_acknowledged_survives_every_kill() {
 
 /// Makes extensions, registers their phones and deletes some of them, until nobody answers.
 fn provision(mut client: Client, sip: SocketAddr, round: u64, said: &Mutex<Said>, watch: &Watch) {
-    let mut phone = Peer::over_udp(sip);
+    let mut phone = Peer::over_udp(sip).patient_for(PATIENCE);
     for n in 0.. {
         let number = format!("{round}-{n}");
         let body = format!(r#"{{"extension":"{number}","password":"{PASSWORD}"}}"#);
@@ -117,7 +119,7 @@ fn provision(mut client: Client, sip: SocketAddr, round: u64, said: &Mutex<Said>
 /// Calls the echo, until nobody answers.
 fn call(sip: SocketAddr, said: &Mutex<Said>, watch: &Watch) {
     for _ in 0..CALLS_MAX {
-        let mut phone = Peer::over_udp(sip);
+        let mut phone = Peer::over_udp(sip).patient_for(PATIENCE);
         let Some(mut answer) = phone.try_invite(0, "*43") else { return };
         while answer.status().is_some_and(|it| it < 200) {
             let Some(next) = phone.try_hear() else { return };

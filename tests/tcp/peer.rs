@@ -119,6 +119,16 @@ impl Peer {
         Self { line: Line::Udp(socket), here, there, read: Vec::new() }
     }
 
+    /// The same, which does not wait longer than this.
+    pub(crate) fn patient_for(self, span: Duration) -> Self {
+        match &self.line {
+            Line::Tcp(it) => it.set_read_timeout(Some(span)).unwrap(),
+            Line::Tls(it) => it.sock.set_read_timeout(Some(span)).unwrap(),
+            Line::Udp(it) => it.set_read_timeout(Some(span)).unwrap(),
+        }
+        self
+    }
+
     pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
         match &mut self.line {
             Line::Tcp(it) => it.write_all(bytes.as_ref()).unwrap(),

@@ -184,8 +184,8 @@ pub(crate) fn session(bytes: &[u8]) {
 
 /// Nobody is known by what he makes up, and the same answer gets the same verdict.
 pub(crate) fn digest(bytes: &[u8]) {
-    let at = |host: u8| SocketAddr::from(([192, 0, 2, host], 5060));
-    let flow = Flow { transport: Transport::Udp, local: at(1), remote: at(2) };
+    let address = SocketAddr::from(([192, 0, 2, 9], 5060));
+    let flow = Flow { transport: Transport::Udp, local: address, remote: address };
     let verdicts = [(); 2].map(|()| {
         let mut guard = Guard::new(&mut Rng::from_seed(1), "moonswitch");
         let _ = guard.challenge(Mono::ZERO, flow, false);
@@ -232,7 +232,7 @@ fn frames(bytes: &[u8], size: impl Fn(usize) -> usize) -> Vec<Frame> {
 }
 
 /// Every header that we have a name for, but Content-Length, which is the printer's own.
-const NAMES: [Name; 38] = [
+const NAMES: [Name; 40] = [
     Name::Via,
     Name::From,
     Name::To,
@@ -258,6 +258,8 @@ const NAMES: [Name; 38] = [
     Name::Reason,
     Name::RetryAfter,
     Name::Event,
+    Name::AllowEvents,
+    Name::Accept,
     Name::SubscriptionState,
     Name::ReferTo,
     Name::ReferredBy,

@@ -179,6 +179,13 @@ fn words(trace: &Trace, entry: &Entry) -> Option<String> {
             What::Ringing { leg } => format!("{} rings", who(*leg)),
             What::Answered { leg } => format!("{} answered", who(*leg)),
             What::Bridged { a, b } => format!("{} and {} hear each other", who(*a), who(*b)),
+            What::Transferred { leg, by, to_call } => {
+                format!("{} goes on in call {to_call}, sent by {}", who(*leg), who(*by))
+            }
+            What::Joined { who, from_call: Some(call), .. } => {
+                format!("{who} comes from call {call}")
+            }
+            What::Joined { who, from_call: None, .. } => format!("{who} takes the call"),
             What::LegEnded { leg, cause, status, by } => {
                 let status = status.map(|it| format!(" ({it})")).unwrap_or_default();
                 format!("{} ended: {cause}{status}, by the {}", who(*leg), by.word())

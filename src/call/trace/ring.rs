@@ -153,6 +153,12 @@ impl Ring {
                     target.clone_into(&mut it.who);
                 }
             }
+            What::Joined { leg, who, .. } => {
+                let trace = self.calls.get_mut(&call).map(|it| &mut it.trace);
+                if let Some(it) = trace.and_then(|it| it.legs.iter_mut().find(|it| it.id == *leg)) {
+                    who.clone_into(&mut it.who);
+                }
+            }
             // The trace has it with its arguments.
             What::Asked { .. } => return,
             _ => {}
@@ -188,6 +194,11 @@ impl Ring {
 
     fn add_leg(&mut self, call: CallId, leg: LegId, who: &str, sip_call_id: &str) {
         let Some(kept) = self.calls.get_mut(&call) else { return };
+        if kept.trace.leg(leg).is_some() {
+            // It was in another call meanwhile, and is back.
+            self.by_sip.insert(sip_call_id.to_owned(), (call, leg));
+            return;
+        }
         let bytes = CALL_BYTES + 2 * sip_call_id.len() + who.len();
         // A script may dial for ever.
         if kept.bytes + bytes > CALL_BYTES_MAX - END_BYTES {
@@ -311,7 +322,7 @@ fn bytes_of(entry: &Entry) -> usize {
         Entry::Fact(What::Began { from, to, sip_call_id, .. }) => {
             from.len() + to.len() + sip_call_id.len()
         }
-        Entry::Fact(What::Dialled { target, .. }) => target.len(),
+        Entry::Fact(What::Dialled { target: who, .. } | What::Joined { who, .. }) => who.len(),
         Entry::Fact(What::FellBack { to }) => to.file.len(),
         Entry::Fact(_) => 0,
         Entry::Detail(Detail::Asked { what, at }) => what.len() + at.file.len(),

@@ -63,6 +63,7 @@ impl<P: Plan> Switch<P> {
             from_name,
             to,
             extension: None,
+            transferred_by: None,
             headers: Vec::new(),
             seed: self.rng.bits(),
         };

@@ -222,3 +222,24 @@ fn the_layer_below_takes_a_failed_call_once_and_keeps_what_it_deferred() {
     assert_eq!(it.told(), ["c1 log bye at main.lua:1", "c1 over"]);
     assert!(it.plan.begin_below(CallId(1)).is_err());
 }
+
+#[test]
+fn what_would_fail_later_loads_and_is_told() {
+    let main = "pbx.internal('1', function(call)\n  call:paly('x')\nend)\n";
+    let files = Files { embedded: Vec::new(), user: vec![("main.lua".into(), main.into())] };
+    let mut plan = LuaPlan::new(Limits::default());
+    for _ in 0..2 {
+        // Also when the same texts come again.
+        plan.begin_load(files.clone());
+        let loaded = loop {
+            match plan.run(Now::default()) {
+                Some(Step::Loading) => {}
+                Some(Step::Loaded { result: Ok(slips), .. }) => break slips,
+                other => panic!("{other:?}"),
+            }
+        };
+        let told: Vec<String> = loaded.iter().map(ToString::to_string).collect();
+        let want = "main.lua:2: unknown method 'paly' of call (did you mean 'play'?)";
+        assert_eq!(told, [want]);
+    }
+}

@@ -55,7 +55,9 @@ impl World {
         let line = match step {
             Step::Sliced { .. } | Step::Loading => return,
             Step::Loaded { generation, result } => match result {
-                Ok(()) => format!("loaded {generation}"),
+                Ok(slips) => slips
+                    .iter()
+                    .fold(format!("loaded {generation}"), |line, it| format!("{line}, but {it}")),
                 Err(problems) => {
                     let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
                     format!("refused {generation}: {}", problems.join(", "))
@@ -117,6 +119,7 @@ pub(super) fn view(to: &str) -> View {
         from_name: Some("Ann".to_owned()),
         to: to.to_owned(),
         extension: Some("1001".to_owned()),
+        transferred_by: None,
         headers: vec![("X-Tag".to_owned(), "blue".to_owned())],
         seed: 7,
     }

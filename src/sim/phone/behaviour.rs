@@ -27,16 +27,38 @@ pub struct Behaviour {
     pub ask_after: Option<Duration>,
     /// Who offers when it calls.
     pub offers: Offers,
+    /// What it makes of session timers.
+    pub session: Session,
+    /// By which method it holds and changes what is spoken.
+    pub asks_by: Asks,
+    /// What it makes of reliable provisional responses.
+    pub reliable: Reliable,
     /// What becomes of an INVITE within a call.
     pub later: Later,
     /// Whether callers hear it before it answers.
     pub early: Early,
+    /// Sends its partner to a number so long after it was connected.
+    pub transfer: Option<(Duration, String)>,
+    /// When it hangs up once its partner is sent elsewhere.
+    pub leaves: Leaves,
     /// What stands between it and everybody else.
     pub nat: Option<Nat>,
     /// The codecs it knows, its favourite first.
     pub codecs: Vec<Codec>,
     /// For how long it registers. It refreshes after half of what it was granted.
     pub expires: Duration,
+}
+
+/// When a phone hangs up that has sent its partner elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Leaves {
+    /// When it was told that all is well.
+    #[default]
+    WhenTold,
+    /// As soon as it was heard.
+    AtOnce,
+    /// Not at all.
+    Never,
 }
 
 /// How a hold is spelled.
@@ -69,6 +91,45 @@ pub enum Later {
     Accept,
     /// It is refused with this status.
     Refuse(u16),
+}
+
+/// What a phone makes of session timers (RFC 4028).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Session {
+    /// It has never heard of them.
+    #[default]
+    Unknown,
+    /// It names so many seconds when it calls, takes on what it is told to, and hangs up when the
+    /// other end does not do its part.
+    Timed(u32),
+    /// It promises to refresh after so many seconds and never does.
+    Forgets(u32),
+    /// It is a callee for whom no session is long enough: it wants so many seconds.
+    Longer(u32),
+}
+
+/// By which method a phone renegotiates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Asks {
+    /// It knows of INVITE only.
+    #[default]
+    Invite,
+    /// By UPDATE, once the call is answered (RFC 3311).
+    Update,
+}
+
+/// What a phone makes of reliable provisional responses (RFC 3262).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Reliable {
+    /// It has never heard of them.
+    #[default]
+    Unknown,
+    /// It can send and acknowledge them.
+    Supported,
+    /// It wants them.
+    Required,
+    /// It wants them and never acknowledges one.
+    Deaf,
 }
 
 /// What callers hear of a phone that rings.
@@ -120,8 +181,13 @@ impl Default for Behaviour {
             recode: None,
             ask_after: None,
             offers: Offers::default(),
+            session: Session::default(),
+            asks_by: Asks::default(),
+            reliable: Reliable::default(),
             later: Later::default(),
             early: Early::default(),
+            transfer: None,
+            leaves: Leaves::default(),
             nat: None,
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             expires: Duration::from_secs(600),

@@ -9,8 +9,9 @@ use crate::sim::ear::{Ear, Expected};
 use crate::sim::voice::{FRAME, Voice};
 use crate::sip::message::{Contacts, Message, Method, Name, Uri, Writer};
 
+use super::early::Heard;
 use super::session::{Session, direction_of, is_same};
-use super::{Behaviour, Hold, Identity};
+use super::{Behaviour, Hold, Identity, Sent};
 
 /// A call of a phone. It stays after its end, to be asked what it was like.
 #[derive(Debug)]
@@ -30,12 +31,20 @@ pub struct Call {
     /// Whether it was heard ringing.
     pub rang: bool,
     pub(super) dialog: Dialog,
+    /// What it has acknowledged before the answer.
+    pub(super) early: Option<Heard>,
     /// Where our packets seem to come from, and where they reach us.
     pub(super) outside: SocketAddr,
     /// What the other end has described last of itself.
     pub theirs: Option<Direction>,
     /// How often an offer of this phone was taken, put off, and refused.
     pub later: [u32; 3],
+    /// What became of the partner, if it was sent elsewhere.
+    pub sent: Option<Sent>,
+    /// The other end's tag, before its answer.
+    pub(super) early_tag: Option<String>,
+    /// Whose place it is to take.
+    pub(super) replaces: Option<String>,
     /// Our own description and its version.
     pub(super) ours: Session,
     /// What an INVITE of ours on its way offers; nothing when it asks for an offer.
@@ -48,6 +57,8 @@ pub struct Call {
     pub(super) recode: Option<Vec<Codec>>,
     /// Whether our owner wants the other end's offer.
     pub(super) asks: bool,
+    /// Whether it only wants to say that it is there.
+    pub(super) is_refreshing: bool,
     pub(super) version: u32,
     /// What its owner is going to do.
     pub(super) plans: Vec<(Mono, Act)>,
@@ -105,15 +116,21 @@ pub(super) enum Act {
     Resume,
     Recode,
     Ask,
+    /// It says that it is still there.
+    Refresh,
+    /// Nobody has said so to it.
+    Expire,
     /// An INVITE that was put off is tried again.
     Again,
     /// The router moves its packets to another port.
     Move,
+    /// The partner is sent elsewhere.
+    Transfer,
     Vanish,
 }
 
 /// What a request inside the call needs (RFC 3261 §12).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Dialog {
     pub(super) call_id: String,
     pub(super) local_tag: String,
@@ -192,11 +209,16 @@ impl Call {
             outside: ours.at,
             theirs: None,
             later: [0; 3],
+            sent: None,
+            early_tag: None,
+            replaces: None,
             asking: None,
             hold: None,
             held: None,
             recode: None,
             asks: false,
+            is_refreshing: false,
+            early: None,
             ours,
             version: 1,
             plans: Vec::new(),
@@ -235,9 +257,11 @@ impl Call {
             (behaviour.ask_after, Act::Ask),
             (behaviour.nat.and_then(|it| it.moves_after), Act::Move),
             (behaviour.vanish_after, Act::Vanish),
+            (behaviour.transfer.as_ref().map(|it| it.0), Act::Transfer),
         ];
         let plans = plans.into_iter().filter_map(|(after, act)| Some((now + after?, act)));
-        self.plans = plans.collect();
+        self.plans.retain(|it| matches!(it.1, Act::Refresh | Act::Expire));
+        self.plans.extend(plans);
     }
 
     /// The next plan whose time has come.
@@ -319,13 +343,14 @@ impl Call {
             self.ours.formats = asked.formats;
             self.recode = None;
         }
-        self.asks = false;
+        (self.asks, self.is_refreshing) = (false, false);
         self.later[0] += 1;
     }
 
     /// It was refused, and nothing has changed.
     pub(super) fn refused(&mut self) {
         (self.hold, self.recode, self.asks) = (self.held, None, false);
+        self.is_refreshing = false;
         self.later[2] += 1;
     }
 

@@ -12,7 +12,7 @@ use super::call::Act;
 use super::client::{Client, Purpose};
 use super::served::Served;
 use super::session::Session;
-use super::{Call, Ending, Later, Letter, Offers, Out, Phase, Phone, Reply, Side};
+use super::{Asks, Call, Ending, Later, Letter, Offers, Out, Phase, Phone, Reply, Side};
 
 impl Phone {
     /// Calls a number. The call is the last of [`Phone::calls`] from now on.
@@ -22,6 +22,7 @@ impl Phone {
         let mut call = Call::outgoing(&self.identity, number, ours, &mut self.rng);
         call.asks = self.behaviour.offers == Offers::Late;
         call.outside = outside;
+        call.replaces = self.replaces.take();
         call.plans.extend(self.behaviour.cancel_after.map(|it| (now + it, Act::GiveUp)));
         self.calls.push(call);
         self.request(now, Purpose::Invite(self.calls.len() - 1), 0, out);
@@ -55,13 +56,16 @@ impl Phone {
         for nth in 0..self.calls.len() {
             let Some(act) = self.calls[nth].next_act(now) else { continue };
             match act {
+                Act::Answer if self.is_unheard(nth) => {
+                    self.calls[nth].plans.push((now + A_MOMENT, act));
+                }
                 Act::Answer => self.answer(now, nth, out),
                 Act::HangUp => self.leave(now, nth, out),
                 Act::GiveUp => {
                     self.calls[nth].phase = Phase::Cancelled;
                     self.cancel(now, nth, out);
                 }
-                Act::Hold | Act::Resume | Act::Recode | Act::Ask | Act::Again
+                Act::Hold | Act::Resume | Act::Recode | Act::Ask | Act::Again | Act::Refresh
                     if self.is_negotiating(nth) =>
                 {
                     // RFC 3261 §14.1: one at a time.
@@ -70,36 +74,34 @@ impl Phone {
                 Act::Hold => {
                     let hold = Some(self.behaviour.hold);
                     self.calls[nth].hold(hold);
-                    self.request(now, Purpose::Invite(nth), 0, out);
+                    self.ask(now, nth, out);
                 }
                 Act::Resume => {
                     self.calls[nth].hold(None);
-                    self.request(now, Purpose::Invite(nth), 0, out);
+                    self.ask(now, nth, out);
                 }
                 Act::Recode => {
                     self.calls[nth].recode = self.behaviour.recode.clone().map(|it| it.1);
-                    self.request(now, Purpose::Invite(nth), 0, out);
+                    self.ask(now, nth, out);
                 }
                 Act::Ask => {
                     self.calls[nth].asks = true;
                     self.request(now, Purpose::Invite(nth), 0, out);
                 }
-                Act::Again => self.request(now, Purpose::Invite(nth), 0, out),
+                Act::Again => self.ask(now, nth, out),
+                Act::Refresh => self.refresh(now, nth, out),
+                Act::Expire => self.leave(now, nth, out),
                 Act::Move => {
                     let outside = &mut self.calls[nth].outside;
                     outside.set_port(outside.port() + 5000);
                 }
+                Act::Transfer => {
+                    if let Some((_, number)) = self.behaviour.transfer.clone() {
+                        self.transfer(now, &number, out);
+                    }
+                }
                 Act::Vanish => self.vanish(),
             }
-        }
-    }
-
-    /// A provisional response has come.
-    pub(super) fn hear_of(&mut self, now: Mono, purpose: Purpose, status: u16, out: &mut Out) {
-        let Purpose::Invite(nth) = purpose else { return };
-        self.calls[nth].rang |= status == 180;
-        if self.calls[nth].phase == Phase::Cancelled {
-            self.cancel(now, nth, out);
         }
     }
 
@@ -167,7 +169,11 @@ impl Phone {
         }
         call.phase = Phase::Up;
         call.asks = false;
-        match Session::read(response.body()) {
+        // What has come reliably is the answer (RFC 3262 §5).
+        let early = call.early.take().and_then(|it| it.answer);
+        self.learn_session(now, nth, response);
+        let call = &mut self.calls[nth];
+        match early.or_else(|| Session::read(response.body())) {
             Some(theirs) => {
                 let agreed = call.ours.shared(theirs);
                 call.speak(now, &agreed, &mut self.rng);
@@ -194,6 +200,8 @@ impl Phone {
             (..300, _) => {
                 call.granted(asked);
                 call.held = call.hold;
+                self.learn_session(now, nth, response);
+                let call = &mut self.calls[nth];
                 if let Some(theirs) = Session::read(response.body()) {
                     let agreed = call.ours.shared(theirs);
                     call.speak(now, &agreed, &mut self.rng);
@@ -211,6 +219,25 @@ impl Phone {
         call.plans.push((now + wait, Act::Again));
     }
 
+    /// An UPDATE of ours has its final response.
+    pub(super) fn conclude_update(
+        &mut self,
+        now: Mono,
+        nth: usize,
+        response: &Message,
+        status: u16,
+        out: &mut Out,
+    ) {
+        let asked = self.calls[nth].asking.take().flatten();
+        let is_up = self.calls[nth].phase == Phase::Up;
+        if is_up && status < 300 && asked.is_some() && Session::read(response.body()).is_none() {
+            // RFC 3264 §4: an offer is answered; some phones end their calls over this.
+            self.puzzled += 1;
+            return self.leave(now, nth, out);
+        }
+        self.conclude_later(now, nth, asked, response, status);
+    }
+
     /// The answer to an offer that came in a 200: it stands in the ACK (RFC 3261 §13.2.2.4).
     fn answer_late(&mut self, nth: usize, response: &Message) -> Option<Session> {
         let call = &mut self.calls[nth];
@@ -219,6 +246,11 @@ impl Phone {
         call.version += 1;
         call.ours = theirs.answer(call.ours.at, &self.behaviour.codecs, call.hold)?;
         Some(call.ours.clone())
+    }
+
+    /// Whether what it has said before the answer has not arrived.
+    fn is_unheard(&self, nth: usize) -> bool {
+        self.open_invite(nth).is_some_and(|it| self.served[it].is_unheard())
     }
 
     /// Whether an INVITE of the call is not over, in either direction.
@@ -256,6 +288,12 @@ impl Phone {
         match (method, call) {
             (Method::Invite, Some(nth)) => self.renegotiate(now, this, nth, &request, out),
             (Method::Invite, None) if !is_inside => self.take_invite(now, this, &request, out),
+            (Method::Update, Some(nth))
+                if self.behaviour.asks_by == Asks::Update && request.body().is_empty() =>
+            {
+                self.refreshed(now, this, nth, &request, out);
+            }
+            (Method::Prack, Some(nth)) => self.take_prack(now, this, nth, &request, out),
             (Method::Cancel, _) => self.take_cancel(now, this, &request, out),
             (Method::Bye, Some(nth)) => {
                 self.say(now, this, 200, None, out);
@@ -264,16 +302,26 @@ impl Phone {
                 self.end(nth, Ending::HungUpByPeer);
             }
             (Method::Options, _) => self.say(now, this, 200, None, out),
-            (Method::Notify, _) => {
+            (Method::Notify, Some(nth)) => {
+                let status = self.told(now, nth, &request, out);
+                self.say(now, this, status, None, out);
+            }
+            (Method::Notify, None) => {
                 let status = self.note(now, &request);
                 self.say(now, this, status, None, out);
             }
-            (Method::Invite | Method::Bye, _) => self.say(now, this, 481, None, out),
+            (Method::Invite | Method::Bye | Method::Prack, _) => {
+                self.say(now, this, 481, None, out)
+            }
             _ => self.say(now, this, 405, None, out),
         }
     }
 
     fn take_invite(&mut self, now: Mono, this: usize, invite: &Message, out: &mut Out) {
+        if let Some(least) = self.behaviour.session.wants_longer(invite) {
+            let more = |it: Writer| it.header(Name::MinSe, least);
+            return self.say_more(now, this, 422, None, more, out);
+        }
         let (at, outside) = self.next_port();
         let codecs = &self.behaviour.codecs;
         let ours = match invite.body() {
@@ -296,7 +344,7 @@ impl Phone {
             Reply::Decline => self.refuse(now, this, nth, 603, out),
             Reply::Answer { .. } | Reply::Ring | Reply::Silent => {
                 self.calls[nth].rang = true;
-                self.say(now, this, 180, None, out);
+                self.ring(now, this, nth, out);
             }
         }
     }
@@ -343,7 +391,10 @@ impl Phone {
             call.speak(now, &agreed, &mut self.rng);
         }
         let body = call.ours.print(call.version);
-        self.say(now, this, 200, Some(&body), out);
+        // RFC 6337 §3.1.1: what has arrived already is not said again.
+        let has_arrived = self.served[this].reliable.is_some_and(|it| it.1);
+        let body = Some(&*body).filter(|_| !has_arrived);
+        self.say(now, this, 200, body, out);
     }
 
     fn take_ack(&mut self, now: Mono, ack: &Message) {
@@ -389,7 +440,39 @@ impl Phone {
     }
 
     /// Answers a request.
-    fn say(&mut self, now: Mono, this: usize, status: u16, sdp: Option<&str>, out: &mut Out) {
+    pub(super) fn say(
+        &mut self,
+        now: Mono,
+        this: usize,
+        status: u16,
+        sdp: Option<&str>,
+        out: &mut Out,
+    ) {
+        let request = self.served[this].request.clone();
+        let is_refresh = matches!(request.method(), Method::Invite | Method::Update);
+        let nth = self.served[this].call.filter(|_| status / 100 == 2 && is_refresh);
+        let session = nth.and_then(|nth| self.grant(now, nth, &request));
+        let more = |it: Writer| match session {
+            Some(session) => it
+                .header(Name::Supported, "timer")
+                .header(Name::Require, "timer")
+                .header(Name::SessionExpires, session),
+            None => it,
+        };
+        self.say_more(now, this, status, sdp, more, out);
+    }
+
+    /// Answers a request, with more headers.
+    pub(super) fn say_more(
+        &mut self,
+        now: Mono,
+        this: usize,
+        status: u16,
+        sdp: Option<&str>,
+        more: impl FnOnce(Writer) -> Writer,
+        out: &mut Out,
+    ) {
+        let methods = self.methods();
         let served = &mut self.served[this];
         let tag = match served.call {
             Some(nth) => self.calls[nth].dialog.local_tag.clone(),
@@ -397,7 +480,8 @@ impl Phone {
         };
         let writer = Writer::reply(&served.request, status, served.source, Some(&tag))
             .header(Name::Contact, format_args!("<{}>", self.identity.contact()))
-            .header(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS");
+            .header(Name::Allow, methods);
+        let writer = more(writer);
         let writer = served
             .request
             .routes(Name::RecordRoute)
@@ -430,7 +514,7 @@ impl Phone {
     }
 
     /// Gives up, as soon as that is allowed: a provisional response must have come (RFC 3261 §9.1).
-    fn cancel(&mut self, now: Mono, nth: usize, out: &mut Out) {
+    pub(super) fn cancel(&mut self, now: Mono, nth: usize, out: &mut Out) {
         let of = |it: &Purpose| [Purpose::Invite(nth), Purpose::Cancel(nth)].contains(it);
         let mut open = self.clients.iter_mut().filter(|it| of(&it.purpose)).rev();
         let Some(newest) = open.next() else { return };
@@ -451,8 +535,10 @@ impl Phone {
     }
 
     pub(super) fn write_invite(&mut self, nth: usize, branch: &str) -> Bytes {
-        let contact = self.identity.contact();
+        let (contact, methods) = (self.identity.contact(), self.methods());
+        let (timer, reliable) = (self.behaviour.session, self.behaviour.reliable);
         let call = &mut self.calls[nth];
+        let is_inside = call.confirmed;
         call.dialog.cseq += 1;
         call.dialog.invite = (branch.to_owned(), call.dialog.cseq);
         let target = call.dialog.target().to_owned();
@@ -465,7 +551,13 @@ impl Phone {
             .dialog
             .request(&self.identity, Method::Invite, branch, cseq, &target)
             .header(Name::Contact, format_args!("<{contact}>"))
-            .header(Name::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS");
+            .header(Name::Allow, methods);
+        let writer = timer.ask(writer, is_inside);
+        let writer = if is_inside { writer } else { reliable.ask(writer) };
+        let writer = match call.replaces.as_ref().filter(|_| !call.confirmed) {
+            Some(it) => writer.header(Name::Replaces, it),
+            None => writer,
+        };
         let writer = self.authorize(writer, Method::Invite, &target);
         match body {
             Some(body) => writer.finish_with("application/sdp", body.as_bytes()),

@@ -33,7 +33,10 @@ pub(super) enum Purpose {
     Invite(usize),
     Cancel(usize),
     Bye(usize),
+    Prack(usize),
+    Update(usize),
     Subscribe(usize),
+    Refer(usize),
 }
 
 /// What a response is to the request.
@@ -152,7 +155,10 @@ impl Purpose {
             Self::Invite(_) => Method::Invite,
             Self::Cancel(_) => Method::Cancel,
             Self::Bye(_) => Method::Bye,
+            Self::Prack(_) => Method::Prack,
+            Self::Update(_) => Method::Update,
             Self::Subscribe(_) => Method::Subscribe,
+            Self::Refer(_) => Method::Refer,
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Served {
     branch: String,
     sent_by: String,
     reply: Option<Bytes>,
+    /// The RSeq of a reliable response that has left, and whether it had our answer.
+    pub(super) reliable: Option<(u32, bool)>,
     state: State,
     interval: Duration,
     resend_at: Option<Mono>,
@@ -58,6 +60,7 @@ impl Served {
             branch,
             sent_by,
             reply: None,
+            reliable: None,
             state: State::Proceeding,
             interval: T1,
             resend_at: None,
@@ -93,6 +96,8 @@ impl Served {
         if status < 200 {
             return;
         }
+        self.interval = T1;
+        self.resend_at = None;
         // Timers H, L and J.
         self.ends_at = Some(now + 64 * T1);
         self.state = match (self.request.method(), status) {
@@ -103,6 +108,25 @@ impl Served {
         if self.state != State::Confirmed {
             self.resend_at = Some(now + T1);
         }
+    }
+
+    /// What was said is said again until its PRACK comes (RFC 3262 §3).
+    pub(super) fn wait_for_prack(&mut self, now: Mono, number: u32, has_answer: bool) {
+        self.reliable = Some((number, has_answer));
+        self.resend_at = Some(now + T1);
+    }
+
+    /// It has come.
+    pub(super) fn pracked(&mut self) {
+        if self.state == State::Proceeding {
+            self.resend_at = None;
+            self.interval = T1;
+        }
+    }
+
+    /// Whether the final answer must wait, for another has not arrived.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.state == State::Proceeding && self.resend_at.is_some()
     }
 
     /// The ACK has come. True the first time.

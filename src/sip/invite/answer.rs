@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Event, Pending, Reason, State, Unacked, Usage, record_route, sdp};
+use super::{Event, Pending, Reason, Session, State, Unacked, Usage, record_route, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::dialog::Dialog;
 use crate::sip::endpoint::{ALLOW, Endpoint, Request};
@@ -19,9 +19,10 @@ impl Endpoint {
         let tx = self.open_invite_server(&request, leg);
         let trying = Writer::reply(&request.message, 100, request.flow.remote, None).finish();
         self.reply(now, tx, 100, trying);
-        let again_at = Some(now + STILL);
-        let pending = Some(Pending { tx, invite: request.message, said: None, again_at });
-        self.legs.insert(leg, Usage::new(dialog, State::Invited, pending));
+        let pending = Some(Pending::new(tx, request.message.clone(), Some(now + STILL)));
+        let mut usage = Usage::new(dialog, State::Invited, pending);
+        usage.note_methods(&request.message);
+        self.legs.insert(leg, usage);
         self.arm(leg);
         Ok(())
     }
@@ -29,12 +30,16 @@ impl Endpoint {
     /// Sends a provisional answer, with a session description for early media. It is sent again
     /// every minute until the final one, so that no proxy between us and the caller gives up (§13.3.1.1).
     pub fn ring(&mut self, now: Mono, leg: LegId, status: u16, sdp: Option<&str>) {
+        let is_reliable = self.rings_reliably(leg, sdp.is_some());
         let Some((tx, writer)) = self.answer(leg, status) else { return };
         if let Some(pending) = self.usage(leg).and_then(|it| it.pending.as_mut()) {
             pending.said = Some((status, sdp.map(str::to_owned)));
             pending.again_at = Some(now + STILL);
         }
         self.arm(leg);
+        if is_reliable {
+            return self.ring_reliably(now, leg, status, sdp.map(str::to_owned));
+        }
         let bytes = match sdp {
             Some(sdp) => writer.finish_with("application/sdp", sdp.as_bytes()),
             None => writer.finish(),
@@ -42,16 +47,28 @@ impl Endpoint {
         self.reply(now, tx, status, bytes);
     }
 
-    /// Answers the peer's INVITE, the first or a later one, with 200.
+    /// Answers the peer's INVITE, the first or a later one, with 200; or what it has offered otherwise.
     pub fn accept(&mut self, now: Mono, leg: LegId, sdp: &str) {
+        if self.answer_urgent(now, leg, 200, Some(sdp)) {
+            return;
+        }
+        let waits = |it: &mut Usage| it.pending.as_mut().is_some_and(|it| it.provisional.keep(sdp));
+        if self.usage(leg).is_some_and(waits) {
+            return;
+        }
         let Some((tx, writer)) = self.answer(leg, 200) else { return };
-        let ok = writer.header(Name::Allow, ALLOW).finish_with("application/sdp", sdp.as_bytes());
         let timing = self.timing;
         let Some(usage) = self.usage(leg) else { return };
         let Some(pending) = usage.pending.take() else { return };
-        let number = pending.invite.cseq().map_or(0, |it| it.number);
+        let session = Session::answering(now, &pending.invite);
+        let writer = session.answer(writer.header(Name::Allow, ALLOW), &pending.invite);
+        let ok = match pending.provisional.is_answered() {
+            true => writer.finish(),
+            false => writer.finish_with("application/sdp", sdp.as_bytes()),
+        };
         usage.state = State::Up;
-        usage.unacked = Some(Unacked::new(now, timing, number, ok.clone()));
+        usage.session = Some(session);
+        usage.unacked = Some(Unacked::new(now, timing, &pending.invite, ok.clone()));
         self.reply(now, tx, 200, ok);
         self.arm(leg);
     }
@@ -59,6 +76,18 @@ impl Endpoint {
     /// Refuses the peer's INVITE. Of the first one, the leg is over; of a later one, all stays as
     /// it was (§14.2).
     pub fn reject(&mut self, now: Mono, leg: LegId, status: u16, reason: Option<&Reason>) {
+        if !self.answer_urgent(now, leg, status, None) {
+            self.reject_invite(now, leg, status, reason);
+        }
+    }
+
+    pub(super) fn reject_invite(
+        &mut self,
+        now: Mono,
+        leg: LegId,
+        status: u16,
+        reason: Option<&Reason>,
+    ) {
         let Some((tx, mut writer)) = self.answer(leg, status) else { return };
         if let Some(reason) = reason {
             writer = writer.header(Name::Reason, &reason.value);

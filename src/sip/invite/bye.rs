@@ -10,7 +10,7 @@ impl Endpoint {
     pub fn hang_up(&mut self, now: Mono, leg: LegId, reason: &Reason) {
         let Some(usage) = self.usage(leg) else { return };
         match &usage.state {
-            State::Invited => self.reject(now, leg, 480, Some(reason)),
+            State::Invited => self.reject_invite(now, leg, 480, Some(reason)),
             State::Inviting { .. } => self.cancel(now, leg, reason),
             // §15: a callee that has had no ACK waits with its BYE.
             State::Up if usage.unacked.is_some() => usage.left = Some(reason.clone()),
@@ -24,7 +24,7 @@ impl Endpoint {
         let flow = usage.dialog.flow;
         let pending = usage.pending.is_some();
         if pending {
-            self.reject(now, leg, 487, None);
+            self.reject_invite(now, leg, 487, None);
         }
         let (branch, via) = self.via(flow);
         let Some(usage) = self.usage(leg) else { return };
@@ -37,7 +37,7 @@ impl Endpoint {
     /// The peer hangs up (§15.1.2).
     pub(super) fn bye_came(&mut self, now: Mono, leg: LegId, request: &Request) {
         // An INVITE that is still open gets its final answer.
-        self.reject(now, leg, 487, None);
+        self.reject_invite(now, leg, 487, None);
         self.respond(now, request, 200, |it| it);
         self.tell(leg, Event::Ended(Ended::Bye));
         self.drop_leg(now, leg);

@@ -1,7 +1,7 @@
 //! We ring somebody: RFC 3261 §13.2.
 
 use super::prove::{Outside, Proof, identified};
-use super::{Ended, Event, State, Usage, sdp};
+use super::{Early, Ended, Event, State, Usage, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::Flow;
 use crate::sip::dialog::Dialog;
@@ -53,21 +53,48 @@ impl Endpoint {
         let (call_id, tag) = (self.rng.token() + &self.rng.token(), self.rng.token());
         let mut dialog = Dialog::outgoing(flow, call_id.clone(), it.uri, from, tag, to);
         let (branch, via) = self.via(flow);
-        let mut invite = dialog
+        let mut writer = dialog
             .invite(it.uri, &via, it.max_forwards)
             .header(Name::Contact, self.contact(flow, dialog.scheme()))
             .header(Name::Allow, ALLOW);
         if let Some(outside) = it.outside {
-            invite = identified(invite, outside);
+            writer = identified(writer, outside);
         }
-        let bytes = invite.finish_with("application/sdp", it.sdp.as_bytes());
+        let mut usage = Usage::new(dialog, State::Up, None);
+        let bytes = usage.ask_session(writer).finish_with("application/sdp", it.sdp.as_bytes());
         let tx = self.open_invite_client(now, flow, leg, &branch, bytes);
-        let state = State::Inviting { tx, heard: false, until: None };
-        let mut usage = Usage::new(dialog, state, None);
+        usage.state = State::Inviting { tx, heard: false, until: None };
         usage.proof = it.outside.map(|outside| Box::new(Proof::new(&it, outside.clone())));
         self.legs.insert(leg, usage);
         self.fail_if_unreachable(now, flow, tx);
         call_id
+    }
+
+    /// RFC 4028 §7.3: the same INVITE once more, for a longer session.
+    fn invite_again(&mut self, now: Mono, leg: LegId, id: TxId) {
+        let Some(tx) = self.txs.get(&id) else { return };
+        let (flow, before) = (tx.flow, Message::parse(tx.request.clone()));
+        let (branch, via) = self.via(flow);
+        let Some(scheme) = self.usage(leg).map(|it| it.dialog.scheme()) else { return };
+        let contact = self.contact(flow, scheme);
+        let (Ok(before), Some(usage)) = (before, self.usage(leg)) else { return };
+        let uri = before.request_uri().unwrap_or_default();
+        let hops = before.max_forwards().ok().flatten().unwrap_or_default();
+        let mut writer = usage
+            .dialog
+            .invite(uri, &via, hops)
+            .header(Name::Contact, contact)
+            .header(Name::Allow, ALLOW);
+        if let Some(proof) = &usage.proof {
+            writer = identified(writer, &proof.outside);
+        }
+        let invite = usage.ask_session(writer).finish_with("application/sdp", before.body());
+        usage.early.clear();
+        let tx = self.open_invite_client(now, flow, leg, &branch, invite);
+        if let Some(usage) = self.usage(leg) {
+            usage.state = State::Inviting { tx, heard: false, until: None };
+        }
+        self.fail_if_unreachable(now, flow, tx);
     }
 
     /// A response to an INVITE of ours that the transaction passed on.
@@ -82,8 +109,13 @@ impl Endpoint {
             return self.modify_answered(now, leg, tx, response);
         }
         match response.status().unwrap_or(0) {
-            status @ 100..=199 => self.provisional(now, leg, status),
+            status @ 100..=199 => {
+                if self.acknowledge(now, leg, tx, response) {
+                    self.provisional(now, leg, status);
+                }
+            }
             200..=299 => self.accepted(now, leg, tx, response),
+            422 if self.wants_more(leg, response) => self.invite_again(now, leg, tx),
             _ if self.prove(now, leg, tx, response) => {}
             status => {
                 // §21.5.4: of a carrier, whose house has others to go to.
@@ -95,6 +127,11 @@ impl Endpoint {
                 self.drop_leg(now, leg);
             }
         }
+    }
+
+    /// Whether a callee whom we still want asks for a longer session.
+    fn wants_more(&mut self, leg: LegId, response: &Message) -> bool {
+        self.usage(leg).is_some_and(|it| it.left.is_none() && it.takes_more(response))
     }
 
     /// A transaction of this leg came to nothing: no answer, no ACK, or its peer is out of reach.
@@ -164,6 +201,16 @@ impl Endpoint {
         };
         let (_, via) = self.via(flow);
         let ack = dialog.ack(dialog.local_seq(), &via).finish();
+        let is_fork = |it: &Early| it.dialog.remote_tag() == dialog.remote_tag();
+        let early = self.usage(leg).and_then(|it| {
+            let nth = it.early.iter().position(is_fork)?;
+            Some(it.early.swap_remove(nth))
+        });
+        let (dialog, answer) = match early {
+            // RFC 3262 §5: what came reliably is the answer; its PRACKs have used numbers up.
+            Some(it) => (it.dialog.confirmed_by(response), it.sdp),
+            None => (dialog, None),
+        };
         self.sends.push((flow, ack.clone()));
         if let Some(tx) = self.txs.get_mut(&id) {
             tx.acks.push((tag, ack));
@@ -178,12 +225,13 @@ impl Endpoint {
         };
         usage.dialog = dialog;
         usage.state = State::Up;
+        usage.session_agreed(now, response);
         let left = usage.left.take();
         self.arm(leg);
         match left {
             // §9.1: the CANCEL crossed the 2xx, or never left.
             Some(reason) => self.bye(now, leg, &reason),
-            None => self.tell(leg, Event::Accepted { sdp: sdp(response) }),
+            None => self.tell(leg, Event::Accepted { sdp: answer.or_else(|| sdp(response)) }),
         }
     }
 }

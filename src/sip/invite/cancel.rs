@@ -52,7 +52,7 @@ impl Endpoint {
         self.respond_with(now, request, 200, ok);
         if let Some(leg) = leg.filter(|_| is_pending) {
             let is_first = self.usage(leg).is_some_and(|it| matches!(it.state, State::Invited));
-            self.reject(now, leg, 487, None);
+            self.reject_invite(now, leg, 487, None);
             let event = if is_first { Event::Ended(Ended::Cancelled) } else { Event::Withdrawn };
             self.tell(leg, event);
         }

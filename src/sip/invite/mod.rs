@@ -7,6 +7,11 @@
 //! | `cancel` | a call is given up before its answer | §9 |
 //! | `bye` | an answered call ends | §15 |
 //! | `modify` | an answered call is renegotiated, by the peer or by us | §14 |
+//! | `prack` | provisional responses that arrive | RFC 3262 |
+//! | `update` | a refresh or an offer that takes no ACK | RFC 3311 |
+//! | `session` | a call that nobody keeps alive is over | RFC 4028 |
+//! | `refer` | the peer wants its partner sent elsewhere | RFC 3515 |
+//! | `replaces` | one dialog takes the place of another | RFC 3891 |
 //!
 //! The room above names a leg when it takes or makes an INVITE, and speaks of it by that name. Once
 //! it has hung a leg up it hears no more of it; what is left to be signalled happens here.
@@ -16,7 +21,12 @@ mod bye;
 mod call;
 mod cancel;
 mod modify;
+mod prack;
 mod prove;
+mod refer;
+mod replaces;
+mod session;
+mod update;
 
 use std::time::Duration;
 
@@ -29,10 +39,16 @@ use super::message::{Message, Method, Name, Scheme, Writer};
 use super::tx::Timing;
 use crate::base::map::Keyed;
 use crate::base::{Cause, LegId, Map, Mono};
-use modify::Modify;
+use modify::{Modify, ends_dialog, retry_after};
+use prack::{Early, Provisional};
+use refer::Refer;
+use session::Session;
 
 pub use call::{ANONYMOUS, Invitation, NOWHERE};
 pub use prove::Outside;
+pub use refer::Referral;
+pub use replaces::Replaces;
+pub use session::{MIN_SE, SUPPORTED, is_too_brief};
 
 /// What happens to a leg.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,6 +96,12 @@ pub enum Event {
         /// 300 to 699.
         status: u16,
     },
+    /// The session is to be refreshed by an INVITE: what holds is to be offered once more, with
+    /// [`Endpoint::modify`] (RFC 4028 §7.4).
+    Refresh,
+    /// The peer wants its partner to talk with somebody else. It was told that we try; say what comes
+    /// of it with `refer_says`.
+    Referred(Referral),
     /// The leg is over.
     Ended(Ended),
 }
@@ -95,7 +117,8 @@ pub enum Ended {
     NoAck,
     /// The connection to the caller was lost before the answer.
     Unreachable,
-    /// The peer does not know of the call any more, or does not answer (RFC 5057 §5.1).
+    /// The peer does not know of the call any more, does not answer (RFC 5057 §5.1), or has not
+    /// refreshed the session (RFC 4028 §10).
     Gone,
 }
 
@@ -118,6 +141,19 @@ pub(super) struct Usage {
     pub(super) unacked: Option<Unacked>,
     /// An INVITE of ours within the dialog that has no final answer.
     pub(super) modify: Option<Modify>,
+    /// How long it lasts unless it is refreshed; nothing before the answer.
+    pub(super) session: Option<Session>,
+    /// No session of the peer may be shorter (RFC 4028 §5).
+    pub(super) min_se: u32,
+    /// Whether the peer takes UPDATE, and one of ours has no final response.
+    pub(super) takes_updates: bool,
+    pub(super) updating: bool,
+    /// An UPDATE or PRACK of the peer that is answered within this turn.
+    pub(super) urgent: Option<Request>,
+    /// Of an INVITE of ours: the forks that have answered reliably.
+    pub(super) early: Vec<Early>,
+    /// What the peer is told of a transfer that it asked for.
+    refer: Refer,
     /// The room above has hung up; it hears no more.
     pub(super) left: Option<Reason>,
     /// Of an INVITE to a carrier: what it may ask for.
@@ -150,12 +186,16 @@ pub(super) struct Pending {
     pub(super) said: Option<(u16, Option<String>)>,
     /// When it is said again; of a first INVITE only.
     pub(super) again_at: Option<Mono>,
+    /// What was said of it reliably.
+    pub(super) provisional: Provisional,
 }
 
 /// A 2xx of ours that is repeated until its ACK comes (§13.3.1.4).
 #[derive(Debug)]
 pub(super) struct Unacked {
     number: u32,
+    /// Whether it carries our offer, whose answer is in the ACK.
+    is_offer: bool,
     ok: Bytes,
     at: Mono,
     wait: Duration,
@@ -228,13 +268,43 @@ impl Legs {
 
 impl Usage {
     fn new(dialog: Dialog, state: State, pending: Option<Pending>) -> Self {
-        Self { dialog, state, pending, unacked: None, modify: None, left: None, proof: None }
+        Self {
+            dialog,
+            state,
+            pending,
+            unacked: None,
+            modify: None,
+            session: None,
+            min_se: MIN_SE,
+            takes_updates: false,
+            updating: false,
+            urgent: None,
+            early: Vec::new(),
+            refer: Refer::default(),
+            left: None,
+            proof: None,
+        }
+    }
+}
+
+impl Pending {
+    fn new(tx: TxId, invite: Message, again_at: Option<Mono>) -> Self {
+        Self { tx, invite, said: None, again_at, provisional: Provisional::default() }
     }
 }
 
 impl Unacked {
-    fn new(now: Mono, timing: Timing, number: u32, ok: Bytes) -> Self {
-        Self { number, ok, at: now + timing.t1, wait: timing.t1, until: now + 64 * timing.t1 }
+    fn new(now: Mono, timing: Timing, invite: &Message, ok: Bytes) -> Self {
+        let number = invite.cseq().map_or(0, |it| it.number);
+        let is_offer = invite.body().is_empty();
+        Self {
+            number,
+            is_offer,
+            ok,
+            at: now + timing.t1,
+            wait: timing.t1,
+            until: now + 64 * timing.t1,
+        }
     }
 }
 
@@ -253,12 +323,21 @@ impl Endpoint {
             return self.reply_stateless(&request, 481, |it| it);
         };
         self.follow(leg, request.flow);
-        let known =
-            matches!(request.message.method(), Method::Bye | Method::Invite | Method::Options);
-        if !known {
+        let known = [
+            Method::Bye,
+            Method::Invite,
+            Method::Options,
+            Method::Prack,
+            Method::Update,
+            Method::Refer,
+        ];
+        if !known.contains(&request.message.method()) {
             return self.reply_stateless(&request, 405, |it| {
                 it.header(Name::Allow, super::endpoint::ALLOW)
             });
+        }
+        if let Some(tags) = unsupported(&request.message) {
+            return self.reply_stateless(&request, 420, |it| it.header(Name::Unsupported, tags));
         }
         let number = request.message.cseq().map_or(0, |it| it.number);
         let order = self.usage(leg).map(|it| it.dialog.note(number));
@@ -268,6 +347,9 @@ impl Endpoint {
         match request.message.method() {
             Method::Bye => self.bye_came(now, leg, &request),
             Method::Invite => self.reinvited(now, leg, request),
+            Method::Prack => self.prack_came(now, leg, request),
+            Method::Update => self.update_came(now, leg, request),
+            Method::Refer => self.referred(now, leg, &request),
             _ => self
                 .respond(now, &request, 200, |it| it.header(Name::Allow, super::endpoint::ALLOW)),
         }
@@ -287,7 +369,9 @@ impl Endpoint {
         if usage.modify.as_ref().is_some_and(|it| it.is_due(now)) {
             self.modify_due(now, leg);
         }
+        self.prack_due(now, leg);
         self.still_ringing(now, leg);
+        self.session_due(now, leg);
         let Some(usage) = self.usage(leg) else { return };
         let flow = usage.dialog.flow;
         if let Some(it) = &mut usage.unacked {
@@ -315,7 +399,9 @@ impl Endpoint {
         };
         let modify = usage.modify.as_ref().map(Modify::poll_timeout);
         let again = usage.pending.as_ref().and_then(|it| it.again_at);
-        let next = [unacked, until, modify, again].into_iter().flatten().min();
+        let prack = usage.pending.as_ref().and_then(|it| it.provisional.poll_timeout());
+        let session = usage.session.as_ref().map(Session::poll_timeout);
+        let next = [unacked, until, modify, again, prack, session].into_iter().flatten().min();
         self.timers.set(Timer::Leg(leg), next);
     }
 
@@ -344,6 +430,15 @@ impl Endpoint {
             (it, _) => format!("<sip:{}{}>", self.address(flow), it.parameter()),
         }
     }
+}
+
+/// The extensions that a request requires and that are none of ours (§8.2.2.3).
+pub fn unsupported(request: &Message) -> Option<String> {
+    let is_ours =
+        |tag: &[u8]| SUPPORTED.split(", ").any(|it| tag.eq_ignore_ascii_case(it.as_bytes()));
+    let tags = request.list(Name::Require).filter(|it| !is_ours(it));
+    let tags: Vec<_> = tags.map(String::from_utf8_lossy).collect();
+    (!tags.is_empty()).then(|| tags.join(", "))
 }
 
 /// The session description that a message carries.

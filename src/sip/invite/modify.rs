@@ -17,6 +17,7 @@
 
 use std::time::Duration;
 
+use super::session::{MIN_SE, is_too_brief};
 use super::{Ended, Event, Pending, Reason, State, sdp};
 use crate::base::{LegId, Mono};
 use crate::sip::dialog::Dialog;
@@ -104,9 +105,15 @@ impl Endpoint {
                 let more = |it: Writer| it.raw("Accept", b"application/sdp");
                 return self.refuse_reinvite(now, leg, &request, 415, more);
             }
+            // RFC 4028 §9.
+            State::Up if is_too_brief(&request.message) => {
+                let more = |it: Writer| it.header(Name::MinSe, MIN_SE);
+                return self.refuse_reinvite(now, leg, &request, 422, more);
+            }
             State::Up => {}
         }
         usage.modify = None;
+        usage.note_methods(&request.message);
         usage.dialog.refresh(&request.message);
         // A phone that has moved, or whose NAT has, is reached where it is now.
         usage.dialog.flow = request.flow;
@@ -114,8 +121,7 @@ impl Endpoint {
         let trying = Writer::reply(&request.message, 100, request.flow.remote, None).finish();
         self.reply(now, tx, 100, trying);
         if let Some(usage) = self.usage(leg) {
-            let (invite, said, again_at) = (request.message, None, None);
-            usage.pending = Some(Pending { tx, invite, said, again_at });
+            usage.pending = Some(Pending::new(tx, request.message, None));
         }
         self.arm(leg);
         self.tell(leg, Event::Offered { sdp: offer });
@@ -151,8 +157,13 @@ impl Endpoint {
         if status < 300 {
             // §12.2.1.2: a target refresh.
             usage.dialog.refresh(response);
+            usage.session_agreed(now, response);
             self.arm(leg);
             return self.tell(leg, Event::Modified { sdp: sdp(response) });
+        }
+        // RFC 4028 §7.3: for longer.
+        if status == 422 && usage.takes_more(response) {
+            return self.reinvite(now, leg, modify.sdp, modify.tries);
         }
         let wait = match status {
             491 => Some(self.glare_wait(leg)),
@@ -168,6 +179,9 @@ impl Endpoint {
         }
         if ends_dialog(status) {
             return self.gone(now, leg, status);
+        }
+        if let Some(usage) = self.usage(leg) {
+            usage.session_lives(now);
         }
         self.arm(leg);
         self.tell(leg, Event::NotModified { status });
@@ -205,12 +219,12 @@ impl Endpoint {
         let (branch, via) = self.via(flow);
         let contact = self.contact(flow, scheme);
         let Some(usage) = self.usage(leg) else { return };
-        let invite = usage
+        let writer = usage
             .dialog
             .request(Method::Invite, &via)
             .header(Name::Contact, contact)
-            .header(Name::Allow, ALLOW)
-            .finish_with("application/sdp", sdp.as_bytes());
+            .header(Name::Allow, ALLOW);
+        let invite = usage.ask_session(writer).finish_with("application/sdp", sdp.as_bytes());
         let tx = self.open_invite_client(now, flow, leg, &branch, invite);
         if let Some(usage) = self.usage(leg) {
             let stage = Stage::Trying { tx, until: now + PATIENCE };
@@ -259,7 +273,7 @@ impl Endpoint {
     }
 
     /// The peer has lost the call (RFC 5057 §5.1). Who may still know of it gets a BYE (§12.2.1.2).
-    fn gone(&mut self, now: Mono, leg: LegId, status: u16) {
+    pub(super) fn gone(&mut self, now: Mono, leg: LegId, status: u16) {
         self.tell(leg, Event::Ended(Ended::Gone));
         match status {
             481 => self.drop_leg(now, leg),
@@ -278,7 +292,7 @@ impl Endpoint {
 }
 
 /// How long a peer wants us to wait; nothing when it names no time that a call could wait for.
-fn retry_after(response: &Message) -> Option<Duration> {
+pub(super) fn retry_after(response: &Message) -> Option<Duration> {
     let text = response.text(Name::RetryAfter)?.trim();
     let end = text.find(|it: char| !it.is_ascii_digit()).unwrap_or(text.len());
     let seconds: u64 = text[..end].parse().ok()?;
@@ -287,7 +301,7 @@ fn retry_after(response: &Message) -> Option<Duration> {
 
 /// Whether a refusal within a dialog means that the peer has no such call (RFC 5057 §5.1), or is out
 /// of reach (RFC 3261 §12.2.1.2).
-fn ends_dialog(status: u16) -> bool {
+pub(super) fn ends_dialog(status: u16) -> bool {
     matches!(status, 404 | 408 | 410 | 416 | 480..=482 | 484 | 485 | 502 | 604)
 }
 

@@ -24,7 +24,7 @@ pub(in crate::sip) struct Proof {
     uri: String,
     sdp: String,
     max_forwards: u32,
-    outside: Outside,
+    pub(super) outside: Outside,
     login: Login,
     tries: Tries,
 }
@@ -79,11 +79,13 @@ impl Endpoint {
         let Credentials { proxy, value } = credentials;
         let header = if proxy { Name::ProxyAuthorization } else { Name::Authorization };
         let invite = identified(invite, &proof.outside).header(header, value);
+        let invite = usage.ask_session(invite);
         let bytes = invite.finish_with("application/sdp", proof.sdp.as_bytes());
         let tx = self.open_invite_client(now, flow, leg, &branch, bytes);
         if let Some(usage) = self.usage(leg) {
             usage.state = State::Inviting { tx, heard: false, until: None };
             usage.proof = Some(proof);
+            usage.early.clear();
         }
         self.fail_if_unreachable(now, flow, tx);
         true

@@ -8,6 +8,9 @@ use crate::base::Rng;
 use crate::sip::{Flow, Transport};
 
 mod modify;
+mod prack;
+mod session;
+mod update;
 
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 10.0.0.2\r\ns=-\r\n";
 
@@ -359,19 +362,39 @@ impl Table {
     /// A peer has rung us.
     fn called() -> Self {
         let mut it = Self::new();
-        it.hears(&invite());
-        let Some(EndpointEvent::Stranger(request)) = it.endpoint.events.pop_front() else {
+        it.is_called(&invite());
+        it
+    }
+
+    /// A peer that says more has rung us.
+    fn called_with(headers: &str) -> Self {
+        let mut it = Self::new();
+        it.is_called(&with(&invite(), headers));
+        it
+    }
+
+    fn is_called(&mut self, invite: &str) {
+        self.hears(invite);
+        let Some(EndpointEvent::Stranger(request)) = self.endpoint.events.pop_front() else {
             panic!("no stranger")
         };
-        it.endpoint.take(it.now, LEG, request).unwrap();
-        assert_eq!(it.sent(), ["SIP/2.0 100 Trying"]);
-        it.tag = it.endpoint.usage(LEG).unwrap().dialog.local_tag().to_owned();
-        it
+        self.endpoint.take(self.now, LEG, request).unwrap();
+        assert_eq!(self.sent(), ["SIP/2.0 100 Trying"]);
+        self.tag = self.endpoint.usage(LEG).unwrap().dialog.local_tag().to_owned();
     }
 
     /// A peer has rung us, and it was answered.
     fn up() -> Self {
-        let mut it = Self::called();
+        Self::called().answered()
+    }
+
+    /// A peer that says more has rung us, and it was answered.
+    fn up_with(headers: &str) -> Self {
+        Self::called_with(headers).answered()
+    }
+
+    fn answered(self) -> Self {
+        let mut it = self;
         it.endpoint.accept(it.now, LEG, SDP);
         let tag = it.tag.clone();
         it.hears(&within("ACK", 1, &tag, "ack1"));
@@ -466,6 +489,11 @@ fn within(method: &str, number: u32, tag: &str, branch: &str) -> String {
          Max-Forwards: 70\r\nFrom: <sip:ann@pbx>;tag=ann\r\nTo: <sip:bob@pbx>;tag={tag}\r\n\
          Call-ID: abc\r\nCSeq: {number} {method}\r\nContact: <sip:ann@10.0.0.2:5060>\r\n\r\n"
     )
+}
+
+/// A message with more headers.
+fn with(text: &str, headers: &str) -> String {
+    text.replace("Contact:", &format!("{headers}\r\nContact:"))
 }
 
 fn with_body(text: &str) -> String {

@@ -57,6 +57,13 @@ impl<'a> Uri<'a> {
         self.user.map(decoded)
     }
 
+    /// The value of a header behind the `?`, with its escapes resolved; names are told apart as in
+    /// messages, in any case (RFC 3261 §19.1.1).
+    pub fn header(&self, name: &str) -> Option<Cow<'a, str>> {
+        let mut all = self.headers?.split('&').filter_map(|it| it.split_once('='));
+        all.find(|it| decoded(it.0).eq_ignore_ascii_case(name)).map(|it| decoded(it.1))
+    }
+
     fn sip(scheme: Scheme, rest: &'a str) -> Result<Self, Fault> {
         // `;`, `?` and `/` may stand in a user unescaped, `@` may not (RFC 3261 §25.1), so the first
         // `@` ends it. Later ones are seen in sloppy Replaces headers and do no harm there.

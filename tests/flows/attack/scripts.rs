@@ -22,7 +22,7 @@ const BELOW: Ending = Ending::Refused(404);
 
 /// What the handler does, and how that ends for a caller who waits for 30 seconds.
 const SCRIPTS: &[(&str, Ending)] = &[
-    ("call:hangup()", Ending::Refused(487)),
+    ("call:hangup()", Ending::Refused(603)),
     ("call:reject('busy')", Ending::Refused(486)),
     ("call:answer() call:hangup()", Ending::HungUpByPeer),
     ("call:answer() call:reject('busy')", Ending::HungUpByPeer),
@@ -79,7 +79,7 @@ const SCRIPTS: &[(&str, Ending)] = &[
     ),
     (
         "pbx.spawn(function() call:sleep(1) call:hangup() end) call:dial('1002')",
-        Ending::Refused(487),
+        Ending::Refused(603),
     ),
     ("pbx.spawn(function() while true do call:sleep(0.1) end end) call:echo()", Ending::HungUp),
     ("call:defer(function() call:sleep('1h') end) call:dial('1002')", Ending::HungUp),
