@@ -42,7 +42,7 @@ pub struct Heard {
 }
 
 impl Phone {
-    /// Sends a text; it is the last of [`Phone::sent`] from now on.
+    /// Sends a text; it is the last of [`Phone::written`] from now on.
     pub fn text(&mut self, now: Mono, number: &str, kind: &str, body: &[u8], out: &mut Out) {
         let (call_id, tag) = (self.rng.token(), self.rng.token());
         let (number, kind, body) = (number.to_owned(), kind.to_owned(), body.to_vec());

@@ -30,7 +30,7 @@ fn who_can_refresh_and_names_an_interval_does() {
         let ok = it.whole().remove(0);
         assert_eq!(line(&ok, "Session-Expires"), format!("Session-Expires: {says}"), "{asks}");
         assert_eq!(ok.contains("Require: timer"), requires, "{asks}");
-        assert_eq!(line(&ok, "Supported"), "Supported: timer, 100rel");
+        assert_eq!(line(&ok, "Supported"), "Supported: timer, 100rel, replaces");
     }
 }
 
