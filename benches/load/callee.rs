@@ -29,7 +29,7 @@ pub(crate) enum Ending {
     Crossing,
     /// Nobody has the dialled number.
     Unknown,
-    /// The caller has a wrong password.
+    /// The caller proves nothing.
     Stranger,
 }
 
@@ -42,7 +42,7 @@ impl Ending {
             Self::Declined => status == 603,
             Self::Cancelled | Self::NoAnswer | Self::Crossing => status == 487,
             Self::Unknown => status == 404,
-            Self::Stranger => matches!(status, 401 | 403 | 407),
+            Self::Stranger => status == 407,
         }
     }
 
