@@ -37,7 +37,7 @@ use moonswitch::store::{Cdr, EndedBy, Key, Paging, Reader};
 
 use callee::Ending;
 use calls::{Done, Hold, Phones, Plan};
-use pbx::Pbx;
+use pbx::{Pbx, UNLIMITED};
 use scratch::Scratch;
 use sip::Account;
 use wait::{let_pass, timed, wait_for};
@@ -114,11 +114,7 @@ fn start() -> Pbx {
     fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     // The trace is a ring: a small one is full at once and grows no more.
     let told = [("MOONSWITCH_TRACE_BYTES", "1000000"), ("MOONSWITCH_LOG", "warn")];
-    // So many calls from one address are what the limits are there to stop.
-    let limits = ["STRANGER_RATE", "SOURCE_RATE", "REGISTER_RATE", "CALL_RATE"];
-    let names = limits.map(|it| format!("MOONSWITCH_{it}"));
-    let unlimited = names.iter().map(|it| (it.as_str(), "0"));
-    Pbx::start_told(scratch, &told.into_iter().chain(unlimited).collect::<Vec<_>>())
+    Pbx::start_told(scratch, &told.into_iter().chain(UNLIMITED).collect::<Vec<_>>())
 }
 
 fn phones(pbx: &Pbx) -> Phones {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use moonswitch::base::Rng;
 
 use crate::client::Client;
-use crate::pbx::Pbx;
+use crate::pbx::{Pbx, UNLIMITED};
 use crate::peer::Peer;
 use crate::wait::{Watch, let_pass, timed};
 
@@ -49,7 +49,7 @@ fn what_was_acknowledged_survives_every_kill() {
     let rounds = std::env::var("MOONSWITCH_KILLS").map_or(ROUNDS, |it| it.parse().unwrap());
     let mut rng = Rng::from_seed(11);
     let mut said = Said::default();
-    let mut pbx = Pbx::start();
+    let mut pbx = Pbx::start_unlimited();
     let mut starts = Vec::new();
     let (mut calls, mut phones) = (0, 0);
     for round in 1..=rounds {
@@ -74,7 +74,7 @@ fn what_was_acknowledged_survives_every_kill() {
             check_integrity(&scratch.file("moonswitch.db"));
         }
         let start;
-        (pbx, start) = timed(|| Pbx::start_in(scratch));
+        (pbx, start) = timed(|| Pbx::start_told(scratch, &UNLIMITED));
         starts.push(start);
         let (of_phones, of_calls) = check(&pbx, &said, killed, round);
         phones += of_phones;
